@@ -1,0 +1,30 @@
+package event
+
+import "time"
+
+// Control is a record of the event log that is no event: something that the
+// views made from the log depend on, kept so that a rebuild repeats it.
+type Control struct {
+	// Seq is the record's position in the log, in one order with the events.
+	Seq uint64
+	// Kind says what it is: ControlWatermark, ….
+	Kind string
+	// Stream is the stream that the record is about, zero for all.
+	Stream StreamKey
+	// Time is the watermark that was reached, for ControlWatermark.
+	Time time.Time
+	// Data is what the kind needs beyond that, as JSON.
+	Data []byte
+}
+
+// The kinds of control record.
+const (
+	// ControlWatermark says that a stream's watermark reached Time. An event
+	// with a smaller time and a larger Seq is late.
+	ControlWatermark = "watermark"
+	// ControlConfig says under which configuration, catalogue and GeoIP
+	// versions the events that follow were read.
+	ControlConfig = "config"
+	// ControlFeedback is what a user said of an insight.
+	ControlFeedback = "feedback"
+)

@@ -1,0 +1,101 @@
+package insight
+
+import "time"
+
+// The types in this file are what the engine tells of what it knows, beside
+// insights: they are answered by the API as they stand.
+
+// Coverage says what each detector knows, is still learning, or cannot see.
+type Coverage struct {
+	Streams []StreamCoverage `json:"streams"`
+}
+
+// StreamCoverage is the coverage of one provider's account.
+type StreamCoverage struct {
+	Provider   string     `json:"provider"`
+	Account    string     `json:"account"`
+	FirstEvent time.Time  `json:"firstEvent"`
+	LastEvent  time.Time  `json:"lastEvent"`
+	Watermark  *time.Time `json:"watermark,omitempty"`
+	Events     uint64     `json:"events"`
+	// Late and Future count events that came after the watermark, and events
+	// whose time is ahead of their receipt: they change no model.
+	Late   uint64 `json:"late"`
+	Future uint64 `json:"future"`
+	// LiveSeries counts the series by model.
+	LiveSeries map[string]int     `json:"liveSeries"`
+	Detectors  []DetectorCoverage `json:"detectors"`
+	// Suppressed counts insights that the budget kept from being told.
+	Suppressed int `json:"suppressed"`
+	// Networks are networks that look like the organisation's own. They are
+	// proposed for networks.corporate of the configuration.
+	Networks []ProposedNetwork `json:"proposedNetworks"`
+}
+
+// DetectorCoverage is what one detector can say in one region.
+type DetectorCoverage struct {
+	InsightType string `json:"insightType"`
+	Region      string `json:"region"`
+	// State is ready, learning or blind.
+	State string `json:"state"`
+	// Until is when a learning detector becomes ready.
+	Until  *time.Time `json:"until,omitempty"`
+	Reason string     `json:"reason"`
+}
+
+// ProposedNetwork is a network from which several people of an account work.
+type ProposedNetwork struct {
+	CIDR       string `json:"cidr"`
+	Identities int    `json:"identities"`
+	Days       int    `json:"days"`
+}
+
+// Profile is what is known of an identity so far.
+type Profile struct {
+	// ID is stable and fit for a path: a hash of provider, account and identity.
+	ID           string    `json:"id"`
+	Provider     string    `json:"provider"`
+	Account      string    `json:"account"`
+	Identity     string    `json:"identity"`
+	IdentityKind string    `json:"identityKind"`
+	UserTypes    []string  `json:"userTypes"`
+	FirstSeen    time.Time `json:"firstSeen"`
+	LastSeen     time.Time `json:"lastSeen"`
+	Events       uint64    `json:"events"`
+	Errors       uint64    `json:"errors"`
+	ActiveDays   int       `json:"activeDays"`
+	// Hours holds the share of events by hour of day, UTC.
+	Hours      [24]float64  `json:"hours"`
+	Operations []Known      `json:"operations"`
+	Networks   []Known      `json:"networks"`
+	Countries  []Known      `json:"countries"`
+	Agents     []Known      `json:"userAgents"`
+	Regions    []Known      `json:"regions"`
+	Insights   []InsightRef `json:"insights,omitempty"`
+}
+
+// Known is a value that an identity has been seen with.
+type Known struct {
+	Value string `json:"value"`
+	Count uint64 `json:"count"`
+	// Frequency is frequent (daily to weekly), infrequent (a few times a month)
+	// or rare.
+	Frequency string `json:"frequency"`
+}
+
+// InsightRef points to an insight.
+type InsightRef struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Summary string `json:"summary"`
+}
+
+// Band is what is expected of a series, one point a step.
+type Band struct {
+	Labels   map[string]string `json:"labels"`
+	Times    []int64           `json:"times"` // Unix seconds, the end of each step.
+	Observed []float64         `json:"observed"`
+	Expected []float64         `json:"expected"`
+	Lower    []float64         `json:"lower"`
+	Upper    []float64         `json:"upper"`
+}
