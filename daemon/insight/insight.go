@@ -9,28 +9,27 @@ import (
 
 // The insight types. The first seven are ActionTrail's.
 const (
-	TypeAPICallRate       = "ApiCallRateInsight"
-	TypeAPIErrorRate      = "ApiErrorRateInsight"
-	TypeIP                = "IpInsight"
-	TypeAk                = "AkInsight"
-	TypePolicyChange      = "PolicyChangeInsight"
-	TypePasswordChange    = "PasswordChangeInsight"
-	TypeTrailConcealment  = "TrailConcealmentInsight"
-	TypeFirstAction       = "FirstActionInsight"
-	TypeOutOfHours        = "OutOfHoursInsight"
-	TypeRisk              = "RiskInsight"
-	TypeImpossibleTravel  = "ImpossibleTravelInsight"
-	TypeLoginFailure      = "LoginFailureInsight"
-	TypeMassDeletion      = "MassDeletionInsight"
-	TypeLogGap            = "LogGapInsight"
-	TypeRule              = "RuleInsight"
-	stateStart            = "Start"
-	stateEnd              = "End"
-	stateWithdrawn        = "Withdrawn"
-	recordVersion         = "1"
-	recordEventType       = "ActivityInsight"
-	recordEventCategory   = "Insight"
-	defaultRecordsPerPage = 100
+	TypeAPICallRate      = "ApiCallRateInsight"
+	TypeAPIErrorRate     = "ApiErrorRateInsight"
+	TypeIP               = "IpInsight"
+	TypeAk               = "AkInsight"
+	TypePolicyChange     = "PolicyChangeInsight"
+	TypePasswordChange   = "PasswordChangeInsight"
+	TypeTrailConcealment = "TrailConcealmentInsight"
+	TypeFirstAction      = "FirstActionInsight"
+	TypeOutOfHours       = "OutOfHoursInsight"
+	TypeRisk             = "RiskInsight"
+	TypeImpossibleTravel = "ImpossibleTravelInsight"
+	TypeLoginFailure     = "LoginFailureInsight"
+	TypeMassDeletion     = "MassDeletionInsight"
+	TypeLogGap           = "LogGapInsight"
+	TypeRule             = "RuleInsight"
+	stateStart           = "Start"
+	stateEnd             = "End"
+	stateWithdrawn       = "Withdrawn"
+	recordVersion        = "1"
+	recordEventType      = "ActivityInsight"
+	recordEventCategory  = "Insight"
 )
 
 // State is where an insight stands.
@@ -49,60 +48,71 @@ const (
 // Insight is one unusual thing that was found, in its newest revision.
 // Insights are values: the engine makes them, the store keeps them, and nobody
 // writes to one that he did not make.
+//
+// The names in the tags are those of the store's journal. What readers get is a
+// Record.
 type Insight struct {
 	// ID is a hash of type, stream, region, object, identity and start minute:
 	// the sharedEventID of its records.
-	ID       string
-	Type     string
-	Provider string
-	Account  string
-	Region   string
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Provider string `json:"provider,omitempty"`
+	Account  string `json:"account,omitempty"`
+	Region   string `json:"region,omitempty"`
 	// Object is what is unusual: "service:operation", a key's id, an address, ….
-	Object string
+	Object string `json:"object,omitempty"`
 	// Identity is empty where the insight is the account's.
-	Identity     string
-	IdentityKind string
-	Service      string
-	Operation    string
+	Identity     string `json:"identity,omitempty"`
+	IdentityKind string `json:"identityKind,omitempty"`
+	// UserType is the provider's own word for the actor, such as IAMUser. It can
+	// be filtered by and is not part of a record.
+	UserType  string `json:"userType,omitempty"`
+	Service   string `json:"service,omitempty"`
+	Operation string `json:"operation,omitempty"`
+	// HighRisk says that an operation behind the insight is in the catalogue's
+	// highest risk tier. It can be filtered by and is not part of a record.
+	HighRisk bool `json:"highRisk,omitempty"`
 
-	State    State
-	Revision int
+	State    State `json:"state"`
+	Revision int   `json:"revision"`
 	// Start and End are event times. End is zero while State is Start.
-	Start time.Time
-	End   time.Time
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end,omitzero"`
 	// Detected is the time of the event that decided.
-	Detected time.Time
+	Detected time.Time `json:"detected,omitzero"`
 
-	Confidence float64
+	Confidence float64 `json:"confidence"`
 	// Score is -log10 of the expected number of false insights of this size in
 	// a series-week; 0 where the type has none.
-	Score    float64
-	Severity Severity
+	Score    float64  `json:"score,omitempty"`
+	Severity Severity `json:"severity,omitempty"`
 
-	Summary  string
-	Incident string
-	Alert    Alert
+	Summary  string `json:"summary,omitempty"`
+	Incident string `json:"incident,omitempty"`
+	Alert    Alert  `json:"alert,omitzero"`
 
-	SourceIPs      []SourceIP
-	AccessKeyIDs   []string
-	Resources      []string
-	SampleEventIDs []string
-	KRI            string
-	Attack         []string
-	Reasons        []Reason
-	Statistics     Statistics
-	Attributions   []Attribution
+	SourceIPs      []SourceIP    `json:"sourceIPs,omitempty"`
+	AccessKeyIDs   []string      `json:"accessKeyIds,omitempty"`
+	Resources      []string      `json:"resources,omitempty"`
+	SampleEventIDs []string      `json:"sampleEventIDs,omitempty"`
+	KRI            string        `json:"kri,omitempty"`
+	Attack         []string      `json:"attack,omitempty"`
+	Reasons        []Reason      `json:"reasons,omitempty"`
+	Statistics     Statistics    `json:"statistics,omitzero"`
+	Attributions   []Attribution `json:"attributions,omitempty"`
 
 	// Suppressed names the mute, the budget or the shadow stage that keeps the
 	// insight from being notified; empty where nothing does.
-	Suppressed string
+	Suppressed string `json:"suppressed,omitempty"`
 	// Filter selects the events behind the insight, in the filter language of
 	// daemon/eventlog; together with Start and End.
-	Filter string
+	Filter string `json:"filter,omitempty"`
 
 	// Observed, Expected and Upper are per minute, of the newest minute of the
 	// insight: what insight_observed, insight_expected and insight_upper show.
-	Observed, Expected, Upper float64
+	Observed float64 `json:"observed,omitempty"`
+	Expected float64 `json:"expected,omitempty"`
+	Upper    float64 `json:"upper,omitempty"`
 }
 
 // Severity says how bad it would be if it were true.

@@ -1,0 +1,84 @@
+# insightd. `make help` lists the targets. All of them need Go alone, and -race
+# a C compiler.
+
+GO       ?= go
+PKG      ?= ./...
+COUNT    ?= 1
+BENCH    ?= .
+FUZZTIME ?= 10s
+
+# What `insightd version` and insightd_build_info tell.
+VERSION  ?= $(shell git describe --tags 2>/dev/null || echo 0.1.0-dev)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+BRANCH   := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+# The time of the commit, so that the same source gives the same binary.
+DATE     := $(shell TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null || echo unknown)
+
+BUILDINFO := github.com/prometheus/common/version
+LDFLAGS   := -s -w \
+	-X $(BUILDINFO).Version=$(VERSION) -X $(BUILDINFO).Revision=$(REVISION) \
+	-X $(BUILDINFO).Branch=$(BRANCH) -X $(BUILDINFO).BuildDate=$(DATE)
+
+# Tools are built from source into .tools, each at a version that is pinned here.
+TOOLS        := $(CURDIR)/.tools
+LINT_VERSION := v2.15.0
+LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build ./insightd, a static binary that is the same for the same source.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o insightd ./daemon/cmd/insightd
+
+.PHONY: demo
+demo: build ## Build, and run the daemon on generated traffic with attacks in it.
+	./insightd demo
+
+.PHONY: test
+test: vet race lint ## Everything that has to pass: vet, tests under the race detector, lint.
+
+.PHONY: vet
+vet:
+	$(GO) vet $(PKG)
+
+.PHONY: race
+race:
+	$(GO) test -race -timeout 15m $(PKG)
+
+.PHONY: lint
+lint: $(LINT) ## Lint; the rules of who may import whom are among it.
+	$(LINT) run
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the Go code.
+	$(LINT) fmt
+
+.PHONY: bench
+bench: ## Run benchmarks; BENCH=regexp, PKG=./models, COUNT=10 for benchstat.
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 60m \
+		$(if $(filter ./...,$(PKG)),$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u),$(PKG))
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s).
+	@grep -rEoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | sed 's/:func / /' | \
+	while read -r file target; do \
+		echo "$$(dirname "$$file") $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: docs
+docs: ## Write the parts of the documentation that are made from the code.
+	$(GO) test ./daemon/config -run '^TestReference$$' -update
+
+.PHONY: clean
+clean: ## Remove what was built; tools stay.
+	rm -rf insightd dist coverage.out
+
+# The version is in the name, so that another version is another file.
+$(LINT):
+	GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@

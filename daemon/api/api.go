@@ -1,0 +1,415 @@
+// Package api is what the daemon answers over HTTP: Prometheus' own endpoints
+// over our series, and ours for insights, events and what is known of
+// identities, all in Prometheus' envelope, with its error types and codes.
+//
+// What the endpoints answer from comes through the small interfaces in this
+// package. openapi.yaml beside this file describes every route; a test holds it
+// against the handlers.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/grafana/regexp"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/util/httputil"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+// Insights are the insights that were found. The methods are safe for
+// concurrent use, and what they return is only read.
+type Insights interface {
+	List(insight.Query) (insight.Page, error)
+	Get(id string) (insight.Insight, bool)
+	Records(id string) []insight.Record
+	// Active returns what goes on, in order of start.
+	Active() []insight.Insight
+	Incidents(insight.IncidentQuery) ([]insight.Incident, string, error)
+	Incident(id string) (insight.Incident, []insight.Insight, bool)
+	// Watch returns the changes to come, until ctx ends or the reader has fallen
+	// behind, and those since the change of number after.
+	Watch(ctx context.Context, after uint64) (changes <-chan insight.Change, past []insight.Change, complete bool)
+}
+
+// Events are the stored events. The methods are safe for concurrent use and
+// stop when their context ends. Events that they return are the caller's.
+type Events interface {
+	Events(context.Context, event.Query) (event.Page, error)
+	Volume(context.Context, event.VolumeQuery) (event.Volume, error)
+	Values(context.Context, event.ValuesQuery) ([]event.ValueCount, error)
+	Get(ctx context.Context, uid string) (event.Event, bool, error)
+}
+
+// Knowledge is what the engine knows beside insights. The methods are safe for
+// concurrent use.
+type Knowledge interface {
+	Coverage(context.Context) (insight.Coverage, error)
+	// Identities lists what is known of identities; next is empty at the end.
+	Identities(context.Context, IdentityQuery) (profiles []insight.Profile, next string, err error)
+	Identity(ctx context.Context, id string) (insight.Profile, bool, error)
+	// Bands says what was expected of every series that the selector matches.
+	Bands(ctx context.Context, selector string, from, to time.Time, step time.Duration) ([]insight.Band, error)
+}
+
+// IdentityQuery asks for what is known of identities. A field at its zero value
+// asks for nothing.
+type IdentityQuery struct {
+	Provider, Account, Kind string
+	// Text is part of the identity's name.
+	Text  string
+	Limit int
+	// Next is what the page before gave.
+	Next string
+}
+
+// Pusher takes in events that clients send. It is safe for concurrent use.
+type Pusher interface {
+	// Push reads records from body, which is not compressed, until its end, and
+	// returns once they are durable. source names the client. Errors of body
+	// are returned wrapped, and an error that the body is to blame for wraps
+	// ErrBadData. The result counts, with an error too.
+	Push(ctx context.Context, source string, body io.Reader, o PushOptions) (PushResult, error)
+}
+
+// PushOptions say how a body is read.
+type PushOptions struct {
+	// Provider is whose records they are; empty detects it.
+	Provider string
+}
+
+// PushResult says what became of the records of a body.
+type PushResult struct {
+	Accepted   int         `json:"accepted"`
+	Duplicates int         `json:"duplicates"`
+	Rejected   []Rejection `json:"rejected"`
+}
+
+// Rejection says why a record was not taken in. Index counts the records of the
+// body from 0.
+type Rejection struct {
+	Index int    `json:"index"`
+	Error string `json:"error"`
+}
+
+// Lifecycle is what the management endpoints can do.
+type Lifecycle struct {
+	// Ready says whether the daemon has read what it needs, or what it still
+	// waits for. Nil is always ready.
+	Ready func() (ready bool, reason string)
+	// Reload reads the configuration again. Nil offers no reload.
+	Reload func() error
+	// Quit begins the shutdown and returns at once. Nil offers none.
+	Quit func()
+}
+
+// Limits bound what a request may cost. A zero stands for the default; errors
+// name the bound.
+type Limits struct {
+	// BodyBytes bounds a pushed body as it comes: 64 MiB.
+	BodyBytes int64
+	// DecompressedBytes bounds it once it is decompressed: 512 MiB.
+	DecompressedBytes int64
+	// BodyTimeout is how long a client may take to send a body: 2 minutes.
+	BodyTimeout time.Duration
+	// Page bounds the limit parameter: 10,000.
+	Page int
+	// Range bounds end minus start of a question for events: 400 days.
+	Range time.Duration
+	// Points bounds the points of a histogram or a band: 11,000.
+	Points int
+	// Searches bounds the questions for events that are answered at once: 16.
+	// Others wait for at most SearchWait: 5 seconds.
+	Searches   int
+	SearchWait time.Duration
+	// Pushes bounds the bodies that are read at once: 64. Others wait likewise.
+	Pushes int
+	// Watchers bounds the open streams of insights: 100.
+	Watchers int
+	// Timeout ends a question: 2 minutes.
+	Timeout time.Duration
+	// Heartbeat is how often a stream without news says that it lives: 15
+	// seconds.
+	Heartbeat time.Duration
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func (l *Limits) validate() error {
+	if l.BodyBytes < 0 || l.DecompressedBytes < 0 || l.BodyTimeout < 0 || l.Page < 0 || l.Range < 0 || l.Points < 0 ||
+		l.Searches < 0 || l.SearchWait < 0 || l.Pushes < 0 || l.Watchers < 0 || l.Timeout < 0 || l.Heartbeat < 0 {
+		return errors.New("a limit is negative")
+	}
+	*l = Limits{
+		BodyBytes:         or(l.BodyBytes, 64<<20),
+		DecompressedBytes: or(l.DecompressedBytes, 512<<20),
+		BodyTimeout:       or(l.BodyTimeout, 2*time.Minute),
+		Page:              or(l.Page, 10_000),
+		Range:             or(l.Range, 400*24*time.Hour),
+		Points:            or(l.Points, 11_000),
+		Searches:          or(l.Searches, 16),
+		SearchWait:        or(l.SearchWait, 5*time.Second),
+		Pushes:            or(l.Pushes, 64),
+		Watchers:          or(l.Watchers, 100),
+		Timeout:           or(l.Timeout, 2*time.Minute),
+		Heartbeat:         or(l.Heartbeat, 15*time.Second),
+	}
+	return nil
+}
+
+// Options are what an API answers from.
+type Options struct {
+	Insights   Insights
+	Events     Events
+	Knowledge  Knowledge
+	Pusher     Pusher
+	Prometheus PrometheusOptions
+
+	Lifecycle Lifecycle
+	// EnableLifecycle lets /-/reload and /-/quit act; otherwise they answer 403.
+	EnableLifecycle bool
+	// Status tells how the sources are, for status/sources: a list of anything
+	// that JSON can hold. It may be nil.
+	Status func() any
+	// Page is the page at /. It may be nil.
+	Page http.Handler
+
+	// ExternalURL is put before the paths in links, without a slash at the end.
+	// It may be empty.
+	ExternalURL string
+	// CORSOrigin matches the origins that browsers may ask from; nil is none.
+	CORSOrigin *regexp.Regexp
+	Limits     Limits
+	// Classify says what an error of the interfaces is to a client: ErrorBadData,
+	// ErrorUnavailable, …; empty where it does not know. It may be nil.
+	Classify func(error) ErrorType
+
+	// Gatherer is what /metrics shows.
+	Gatherer   prometheus.Gatherer
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+	Now        func() time.Time
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Insights == nil:
+		return errors.New("no insights are given")
+	case o.Events == nil:
+		return errors.New("no events are given")
+	case o.Knowledge == nil:
+		return errors.New("no knowledge is given")
+	case o.Pusher == nil:
+		return errors.New("nothing takes in events")
+	}
+	if o.Lifecycle.Ready == nil {
+		o.Lifecycle.Ready = func() (bool, string) { return true, "" }
+	}
+	if o.Status == nil {
+		o.Status = func() any { return []any{} }
+	}
+	if o.Classify == nil {
+		o.Classify = func(error) ErrorType { return "" }
+	}
+	if o.CORSOrigin == nil {
+		o.CORSOrigin = regexp.MustCompile(`^\b$`)
+	}
+	if o.Gatherer == nil {
+		o.Gatherer = prometheus.Gatherers{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.ExternalURL = strings.TrimSuffix(o.ExternalURL, "/")
+	return o.Limits.validate()
+}
+
+// API answers requests. Close it before the server shuts down, or streams keep
+// it waiting.
+type API struct {
+	o        Options
+	metrics  *metrics
+	prom     *promHandler
+	handler  http.Handler
+	mux      *http.ServeMux
+	guard    *http.CrossOriginProtection
+	searches chan struct{}
+	pushes   chan struct{}
+	watchers chan struct{}
+
+	once sync.Once
+	done chan struct{}
+}
+
+// New returns an API. It does not listen.
+func New(o Options) (*API, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	a := &API{
+		o:        o,
+		mux:      http.NewServeMux(),
+		guard:    http.NewCrossOriginProtection(),
+		searches: make(chan struct{}, o.Limits.Searches),
+		pushes:   make(chan struct{}, o.Limits.Pushes),
+		watchers: make(chan struct{}, o.Limits.Watchers),
+		done:     make(chan struct{}),
+	}
+	var err error
+	if o.Prometheus.CORSOrigin == nil {
+		o.Prometheus.CORSOrigin = o.CORSOrigin
+	}
+	if a.prom, err = newPrometheus(o.Prometheus); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	if a.metrics, err = newMetrics(o.Registerer); err != nil {
+		return nil, fmt.Errorf("setting up the API: registering metrics: %w", err)
+	}
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	for _, r := range a.routes() {
+		serve := r.serve
+		if !r.stream {
+			serve = compress(serve)
+		}
+		serve = a.metrics.instrument(r.path, r.stream, serve)
+		for _, m := range r.methods {
+			pattern := m + " " + r.path
+			if strings.HasSuffix(r.path, "/") {
+				pattern += "{$}"
+			}
+			a.mux.Handle(pattern, serve)
+		}
+	}
+	a.mux.Handle("/", a.metrics.instrument("", false, http.HandlerFunc(a.unknown)))
+	a.handler = http.HandlerFunc(a.serve)
+	return a, nil
+}
+
+// Handler returns what serves all endpoints.
+func (a *API) Handler() http.Handler { return a.handler }
+
+// Close ends the streams and takes the metrics back. Other requests are
+// answered to their end.
+func (a *API) Close() {
+	a.once.Do(func() {
+		close(a.done)
+		a.metrics.unregister(a.o.Registerer)
+	})
+}
+
+// route is an endpoint. Its path is the label of its metrics.
+type route struct {
+	methods []string
+	path    string
+	serve   http.Handler
+	// stream marks what goes on for long: its time is not measured, and it is
+	// not compressed.
+	stream bool
+}
+
+var (
+	get     = []string{http.MethodGet}
+	getPost = []string{http.MethodGet, http.MethodPost}
+	change  = []string{http.MethodPost, http.MethodPut}
+)
+
+// routes are all endpoints.
+func (a *API) routes() []route {
+	rs := []route{
+		{getPost, "/api/v1/insights", a.query(a.listInsights), false},
+		{get, "/api/v1/insights/live", http.HandlerFunc(a.live), true},
+		{get, "/api/v1/insights/{id}", a.query(a.getInsight), false},
+		{get, "/api/v1/insights/{id}/events", a.query(a.insightEvents), false},
+		{get, "/api/v1/insights/{id}/records", a.query(a.insightRecords), false},
+		{getPost, "/api/v1/incidents", a.query(a.listIncidents), false},
+		{get, "/api/v1/incidents/{id}", a.query(a.getIncident), false},
+		{get, "/api/v1/events", a.query(a.searchEvents), false},
+		{[]string{http.MethodPost}, "/api/v1/events", http.HandlerFunc(a.push), false},
+		{getPost, "/api/v1/events/volume", a.query(a.eventVolume), false},
+		{get, "/api/v1/events/fields", a.query(a.eventFields), false},
+		{getPost, "/api/v1/events/field/{name}/values", a.query(a.eventValues), false},
+		{get, "/api/v1/events/{uid}", a.query(a.getEvent), false},
+		{getPost, "/api/v1/identities", a.query(a.listIdentities), false},
+		{get, "/api/v1/identities/{id}", a.query(a.getIdentity), false},
+		{getPost, "/api/v1/bands", a.query(a.bands), false},
+		{get, "/api/v1/coverage", a.query(a.coverage), false},
+		{get, "/api/v1/rules", a.query(a.rules), false},
+		{get, "/api/v1/alerts", a.query(a.alerts), false},
+		{get, "/api/v1/status/sources", a.query(a.sources), false},
+		{get, "/api/v1/openapi.yaml", http.HandlerFunc(a.openAPI), false},
+		{get, "/-/healthy", http.HandlerFunc(a.healthy), false},
+		{get, "/-/ready", http.HandlerFunc(a.ready), false},
+		{change, "/-/reload", a.lifecycle(a.o.Lifecycle.Reload != nil, a.reload), false},
+		{change, "/-/quit", a.lifecycle(a.o.Lifecycle.Quit != nil, a.quit), false},
+	}
+	rs = append(rs, a.insideRoutes()...)
+	for _, p := range promRoutes {
+		rs = append(rs, route{p.methods, promPrefix + p.path, a.prom, false})
+	}
+	if a.o.Page != nil {
+		rs = append(rs, route{get, "/", a.o.Page, false})
+	}
+	return rs
+}
+
+// serve is what every request goes through.
+func (a *API) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		httputil.SetCORS(w, a.o.CORSOrigin, r)
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	}
+	// A page that somebody happens to visit must not push events or stop the
+	// daemon: browsers say from where they ask.
+	if origin := r.Header.Get("Origin"); origin == "" || !a.o.CORSOrigin.MatchString(origin) {
+		if err := a.guard.Check(r); err != nil {
+			a.fail(w, r, &failure{ErrorForbidden, http.StatusForbidden, "this request of a browser comes from another origin, which is not allowed", nil})
+			return
+		}
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// unknown answers what no endpoint does: that there is none, or that it takes
+// other methods.
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := a.mux.Handler(other); pattern != "/" && pattern != "" {
+			allow = append(allow, m)
+		}
+	}
+	if len(allow) > 0 {
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		a.fail(w, r, &failure{ErrorBadData, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here, but %s is", r.Method, strings.Join(allow, " and ")), nil})
+		return
+	}
+	a.fail(w, r, &failure{ErrorNotFound, http.StatusNotFound, fmt.Sprintf("there is nothing at %q; /api/v1/openapi.yaml lists what there is", r.URL.Path), nil})
+}

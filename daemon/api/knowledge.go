@@ -1,0 +1,162 @@
+package api
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+const (
+	defaultIdentities = 100
+	// maxProfileInsights is how many insights an identity is shown with.
+	maxProfileInsights = 20
+	// defaultBand is the range of bands where none is given.
+	defaultBand = 6 * time.Hour
+)
+
+func (a *API) coverage(q *request) (any, error) {
+	c, err := a.o.Knowledge.Coverage(q.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Streams == nil {
+		c.Streams = []insight.StreamCoverage{}
+	}
+	return c, nil
+}
+
+// identityList is a page of identities.
+type identityList struct {
+	Identities []insight.Profile `json:"identities"`
+	Next       string            `json:"next"`
+}
+
+func (a *API) listIdentities(q *request) (any, error) {
+	iq := IdentityQuery{
+		Provider: q.text("provider"), Account: q.text("account"),
+		Kind: q.oneOf("kind", "human", "service", "role", "root", "cloud-service", "anonymous", "unknown"),
+		Text: q.text("q"), Limit: q.limit(defaultIdentities), Next: q.text("next"),
+	}
+	if q.wrong != nil {
+		return nil, q.wrong
+	}
+	found, next, err := a.o.Knowledge.Identities(q.ctx, iq)
+	if err != nil {
+		return nil, err
+	}
+	out := identityList{Identities: make([]insight.Profile, len(found)), Next: next}
+	for n := range found {
+		if out.Identities[n], err = a.profile(found[n]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (a *API) getIdentity(q *request) (any, error) {
+	id := q.PathValue("id")
+	p, ok, err := a.o.Knowledge.Identity(q.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, notFound("there is no identity of id %q; /api/v1/identities lists them", id)
+	}
+	if p, err = a.profile(p); err != nil {
+		return nil, err
+	}
+	return struct {
+		Identity insight.Profile `json:"identity"`
+	}{p}, nil
+}
+
+// profile puts the newest insights of an identity into its profile.
+func (a *API) profile(p insight.Profile) (insight.Profile, error) {
+	page, err := a.o.Insights.List(insight.Query{Provider: p.Provider, Account: p.Account, Identity: p.Identity, Limit: maxProfileInsights})
+	if err != nil {
+		return p, err
+	}
+	p.Insights = make([]insight.InsightRef, len(page.Insights))
+	for n, i := range page.Insights {
+		p.Insights[n] = insight.InsightRef{ID: i.ID, Type: i.Type, Summary: i.Summary}
+	}
+	if p.UserTypes == nil {
+		p.UserTypes = []string{}
+	}
+	for _, l := range []*[]insight.Known{&p.Operations, &p.Networks, &p.Countries, &p.Agents, &p.Regions} {
+		if *l == nil {
+			*l = []insight.Known{}
+		}
+	}
+	return p, nil
+}
+
+// numbers are numbers of which some are not known: these are null.
+type numbers []float64
+
+// MarshalJSON writes the numbers.
+func (ns numbers) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for n, v := range ns {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			b = append(b, "null"...)
+			continue
+		}
+		b = strconv.AppendFloat(b, v, 'g', -1, 64)
+	}
+	return append(b, ']'), nil
+}
+
+var _ json.Marshaler = numbers{}
+
+// bandView is a band as a client gets it.
+type bandView struct {
+	Labels   map[string]string `json:"labels"`
+	Times    []int64           `json:"times"`
+	Observed numbers           `json:"observed"`
+	Expected numbers           `json:"expected"`
+	Lower    numbers           `json:"lower"`
+	Upper    numbers           `json:"upper"`
+}
+
+func (a *API) bands(q *request) (any, error) {
+	selector := q.text("selector")
+	if selector == "" {
+		q.invalid("selector", paramError(`it is missing; it is such as activity_identity_events{account="111122223333"}`))
+	}
+	from, to := q.bounded(defaultBand)
+	step := q.duration("step", time.Minute)
+	if n := int64(to.Sub(from) / step); n > int64(a.o.Limits.Points) {
+		q.invalid("step", errTooManyPoints(n, a.o.Limits.Points))
+	}
+	if q.wrong != nil {
+		return nil, q.wrong
+	}
+	if err := a.acquire(q.ctx, a.searches, "searches"); err != nil {
+		return nil, err
+	}
+	defer func() { <-a.searches }()
+	found, err := a.o.Knowledge.Bands(q.ctx, selector, from, to, step)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bandView, len(found))
+	for n, b := range found {
+		out[n] = bandView{Labels: b.Labels, Times: b.Times, Observed: b.Observed, Expected: b.Expected, Lower: b.Lower, Upper: b.Upper}
+		if b.Labels == nil {
+			out[n].Labels = map[string]string{}
+		}
+		if b.Times == nil {
+			out[n].Times = []int64{}
+		}
+	}
+	return struct {
+		Bands []bandView `json:"bands"`
+	}{out}, nil
+}

@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// pushTypes are the content types that a pushed body may have. What browsers
+// send without asking first is not among them.
+var pushTypes = []string{
+	"application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
+	"application/gzip", "application/x-gzip", "application/octet-stream",
+}
+
+// maxRejections is how many rejections an answer lists.
+const maxRejections = 1000
+
+// push takes in the events of a body and answers once they are durable.
+func (a *API) push(w http.ResponseWriter, r *http.Request) {
+	provider, err := a.checkPush(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if err := a.acquire(r.Context(), a.pushes, "pushes"); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	defer func() { <-a.pushes }()
+	// Writers without deadlines are those of tests.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.o.Limits.BodyTimeout))
+
+	body := newPushBody(http.MaxBytesReader(w, r.Body, a.o.Limits.BodyBytes), a.o.Limits)
+	if err := body.open(r.Header.Get("Content-Encoding")); err != nil {
+		a.fail(w, r, a.pushFailure(err, body))
+		return
+	}
+	defer body.close()
+	res, err := a.o.Pusher.Push(r.Context(), client(r), body, PushOptions{Provider: provider})
+	if err == nil && body.err != nil && !errors.Is(body.err, io.EOF) {
+		err = body.err // Nobody may overlook that the body broke off.
+	}
+	a.metrics.pushed.WithLabelValues("accepted").Add(float64(res.Accepted))
+	a.metrics.pushed.WithLabelValues("duplicate").Add(float64(res.Duplicates))
+	a.metrics.pushed.WithLabelValues("rejected").Add(float64(len(res.Rejected)))
+	var warnings []string
+	if n := len(res.Rejected); n > maxRejections {
+		warnings = append(warnings, fmt.Sprintf("%d records were rejected; the first %d are listed", n, maxRejections))
+		res.Rejected = res.Rejected[:maxRejections]
+	}
+	if res.Rejected == nil {
+		res.Rejected = []Rejection{}
+	}
+	taken := res.Accepted + res.Duplicates
+	switch {
+	case err != nil:
+		f := a.pushFailure(err, body)
+		if taken > 0 {
+			f.text += fmt.Sprintf("; %d records before that were taken in", taken)
+		}
+		f.data = res
+		a.fail(w, r, f)
+	case !body.seen:
+		a.fail(w, r, badData("the body holds white space only; %s", pushForms))
+	case taken == 0 && len(res.Rejected) > 0:
+		f := badData("none of the records could be read; the first: %s", res.Rejected[0].Error)
+		f.data = res
+		a.fail(w, r, f)
+	default:
+		a.succeed(w, r, res, warnings)
+	}
+}
+
+const pushForms = `send records as a JSON list, as {"Records":[…]} or {"items":[…]}, or one a line`
+
+// checkPush looks at what stands around a body, and returns the provider.
+func (a *API) checkPush(r *http.Request) (string, error) {
+	if v := r.Header.Get("Content-Type"); v != "" {
+		typ, _, err := mime.ParseMediaType(v)
+		if err != nil || !slices.Contains(pushTypes, typ) {
+			return "", &failure{ErrorBadData, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken in; send one of %s", v, strings.Join(pushTypes, ", ")), nil}
+		}
+	}
+	if r.ContentLength > a.o.Limits.BodyBytes {
+		return "", &http.MaxBytesError{Limit: a.o.Limits.BodyBytes}
+	}
+	provider := r.URL.Query().Get("provider")
+	if known := event.Providers(); provider != "" && !slices.Contains(known, provider) {
+		return "", badData("invalid parameter \"provider\": %q is not known; there are %s", provider, strings.Join(known, ", "))
+	}
+	return provider, nil
+}
+
+// client names who sent a request: the user that signed in, or the address.
+func client(r *http.Request) string {
+	if user, _, ok := r.BasicAuth(); ok && user != "" {
+		return "push/" + user
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return "push/" + host
+}
+
+// pushFailure says what an error of a push is to the client.
+func (a *API) pushFailure(err error, b *pushBody) *failure {
+	var tooLarge *http.MaxBytesError
+	var netErr net.Error
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, errDecompressed):
+		limit := fmt.Sprintf("the body is larger than %d bytes", a.o.Limits.BodyBytes)
+		if errors.Is(err, errDecompressed) {
+			limit = fmt.Sprintf("the body is larger than %d bytes when decompressed", a.o.Limits.DecompressedBytes)
+		}
+		return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, limit + "; send it in parts", nil}
+	case b.err != nil && errors.As(b.err, &netErr) && netErr.Timeout():
+		return &failure{ErrorTimeout, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %s", a.o.Limits.BodyTimeout), nil}
+	case b.err != nil && !errors.Is(b.err, io.EOF):
+		// The body is to blame, not us.
+		if b.compressed {
+			return badData("reading the body as gzip: %v", b.err)
+		}
+		return badData("reading the body: %v", b.err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return badData("%v", err) // The records break off.
+	}
+	f := *a.classify(err)
+	return &f
+}
+
+var errDecompressed = errors.New("the decompressed body is too large")
+
+// pushBody reads a pushed body, decompresses it where it is compressed, and
+// bounds both forms. It remembers its first error.
+type pushBody struct {
+	raw        *bufio.Reader
+	src        io.Reader
+	gz         *gzip.Reader
+	compressed bool
+	left       int64
+	// seen says that there was more than white space.
+	seen bool
+	err  error
+}
+
+func newPushBody(r io.Reader, l Limits) *pushBody {
+	return &pushBody{raw: bufio.NewReaderSize(r, 64<<10), left: l.DecompressedBytes}
+}
+
+// open looks at the beginning. Bodies are compressed where they begin so,
+// whatever the header says.
+func (b *pushBody) open(encoding string) error {
+	switch strings.ToLower(encoding) {
+	case "", "identity", "gzip", "x-gzip":
+	default:
+		return &failure{ErrorBadData, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken in; send gzip, or none", encoding), nil}
+	}
+	magic, err := b.raw.Peek(2)
+	if len(magic) == 0 {
+		if err != nil && !errors.Is(err, io.EOF) {
+			b.err = err
+			return err
+		}
+		return badData("the body is empty; %s", pushForms)
+	}
+	b.src = b.raw
+	if !isGzip(magic) {
+		if strings.HasSuffix(strings.ToLower(encoding), "gzip") {
+			return badData("Content-Encoding is %q, but the body does not begin as gzip does", encoding)
+		}
+		return nil
+	}
+	b.compressed = true
+	if b.gz, err = gzip.NewReader(b.raw); err != nil {
+		b.err = err
+		return err
+	}
+	// A decoder that finds gzip again would go past the bound.
+	inner := bufio.NewReaderSize(b.gz, 64<<10)
+	if magic, _ := inner.Peek(2); isGzip(magic) {
+		return badData("the body is compressed twice")
+	}
+	b.src = inner
+	return nil
+}
+
+func isGzip(b []byte) bool { return len(b) >= 2 && b[0] == 0x1f && b[1] == 0x8b }
+
+// Read reads what is to be decoded.
+func (b *pushBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // One more tells the end from what is too much.
+	}
+	n, err := b.src.Read(p)
+	if int64(n) > b.left {
+		n, err = int(b.left), errDecompressed
+	}
+	b.left -= int64(n)
+	b.seen = b.seen || strings.TrimLeft(string(p[:min(n, 4096)]), " \t\r\n\ufeff") != ""
+	b.err = err
+	return n, err
+}
+
+func (b *pushBody) close() {
+	if b.gz != nil {
+		_ = b.gz.Close() // It holds no more than memory.
+	}
+}

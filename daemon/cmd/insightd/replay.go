@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/insightd/insightd/daemon"
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// shownFailures is how many unreadable records are told one by one.
+const shownFailures = 20
+
+func addReplay(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("replay", "Say what was unusual in files: read them, learn from them, and print the insights. Nothing is kept.")
+	o := daemon.ReplayOptions{}
+	cmd.Arg("path", "Files, folders with everything below them, patterns; - is standard input.").Required().StringsVar(&o.Paths)
+	cmd.Flag("provider", "Whose records they are, such as aws; detected by default.").StringVar(&o.Provider)
+	cmd.Flag("temp.path", "Folder for the temporary event log, about a sixth of the plain size of what is read.").PlaceHolder("DIR").StringVar(&o.TempDir)
+	conf := cmd.Flag("config.file", "Configuration file: networks, identities, models.").PlaceHolder("FILE").String()
+	format := cmd.Flag("format", "table, or json for a Start or End record a line.").Default("table").Enum("table", "json")
+	failures := cmd.Flag("failures", "Tell every record that could not be read, not just the first.").Bool()
+	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
+		o.Stdin, o.Logger = t.in, t.logger
+		if *conf != "" {
+			c, err := config.Load(*conf)
+			if err != nil {
+				return err
+			}
+			o.Config = c
+		}
+		var mtx sync.Mutex
+		failed := 0
+		o.Failed = func(f event.RecordError) {
+			mtx.Lock()
+			defer mtx.Unlock()
+			if failed++; failed <= shownFailures || *failures {
+				fmt.Fprintf(t.err, "unreadable: %v\n", &f)
+			}
+		}
+		p := newProgress(t.err, "reading")
+		o.Progress = p.set
+		r, err := daemon.Replay(ctx, o)
+		p.done()
+		if err != nil {
+			return err
+		}
+		if more := failed - shownFailures; more > 0 && !*failures {
+			fmt.Fprintf(t.err, "unreadable: %d more; --failures tells them all\n", more)
+		}
+		if err := printReport(t, r, *format); err != nil {
+			return err
+		}
+		return r.Print(t.err)
+	}
+}
+
+func printReport(t *terminal, r *daemon.Report, format string) error {
+	if format == "json" {
+		enc := json.NewEncoder(t.out)
+		enc.SetEscapeHTML(false)
+		for _, rec := range r.Records {
+			if err := enc.Encode(rec); err != nil {
+				return fmt.Errorf("printing a record: %w", err)
+			}
+		}
+		return nil
+	}
+	if len(r.Insights) == 0 {
+		_, err := fmt.Fprintln(t.out, "nothing unusual; the first day of an account only teaches, and so does what comes before it is known")
+		return err
+	}
+	return printTable(t.out, r.Insights)
+}

@@ -1,0 +1,249 @@
+// Package config reads the configuration file: YAML, strict, with every error
+// of a file told at once, each with its line, its column, what was found, what
+// was expected, and what to do.
+//
+// The struct tags below are the one place where a key is described: its name
+// (yaml), its default, its bounds (min, max), the words that it may be (enum),
+// and its help. Defaults are parsed from the tags, and the reference is
+// generated from them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// Config is the whole of a configuration file. It is not written to once it
+// has been loaded; a reload makes a new one.
+type Config struct {
+	Sources []Source `yaml:"sources" help:"Where events are read from. Standard input and push need no entry here."`
+
+	Lateness time.Duration `yaml:"lateness" default:"30m" min:"0s" max:"1d" help:"How much later than others an event may come and still be judged. CloudTrail delivers within about 15 minutes. Insights become final this long after the fact."`
+	Future   time.Duration `yaml:"future" default:"10m" min:"0s" max:"1d" help:"How far ahead of its receipt an event's time may be. Events further ahead are stored and counted, and enter no series."`
+
+	Storage    Storage    `yaml:"storage" help:"How long and how much is kept. Time and size bound each store on its own, whichever comes first."`
+	Identities Identities `yaml:"identities" help:"Who is a person and who is a workload."`
+	Networks   Networks   `yaml:"networks" help:"Networks whose class you know better than the built-in tables. The longest prefix that holds an address decides."`
+	GeoIP      GeoIP      `yaml:"geoip" help:"Databases in MaxMind's format (.mmdb) to be used instead of the built-in ones."`
+	Models     Models     `yaml:"models" help:"How insights are decided."`
+	Catalog    Catalog    `yaml:"catalog" help:"The catalogue of operations, their classes and their risk."`
+	Limits     Limits     `yaml:"limits" help:"Bounds on what is kept in memory. What a bound folds or drops shows in metrics and in /api/v1/coverage."`
+	Web        Web        `yaml:"web" help:"The HTTP interface. Address, TLS and users are set by flags."`
+}
+
+// Source is one place that events are read from.
+type Source struct {
+	Type string `yaml:"type" default:"file" enum:"file" help:"What kind of source it is."`
+	// Name is the path where the file gives none.
+	Name         string        `yaml:"name" help:"The name under which metrics, logs and checkpoints know the source. Names are unique. The path where it is not given."`
+	Path         string        `yaml:"path" kind:"path" required:"true" help:"A file, a folder with everything below it, or a pattern such as /var/log/aws/*.json.gz."`
+	Provider     string        `yaml:"provider" help:"Whose records they are. Detected for each record where it is not given."`
+	Follow       bool          `yaml:"follow" default:"true" help:"Go on reading what is added. Where it is false the source is read once."`
+	PollInterval time.Duration `yaml:"poll_interval" default:"10s" min:"100ms" max:"1d" help:"How often to look for new files where the file system does not tell of them, as network file systems do not."`
+}
+
+// Storage is how long and how much is kept.
+type Storage struct {
+	Events   Store         `yaml:"events" help:"The event log, from which everything else can be rebuilt."`
+	Series   Store         `yaml:"series" help:"The time series."`
+	Insights InsightsStore `yaml:"insights" help:"Insights."`
+}
+
+// Store bounds a store by time and by size.
+type Store struct {
+	Retention time.Duration `yaml:"retention" default:"90d" min:"1d" help:"How long to keep. Older data is deleted, and older events are refused."`
+	MaxSize   Bytes         `yaml:"max_size" default:"0" help:"How much to keep. The oldest is deleted first. 0 is no bound."`
+}
+
+// InsightsStore bounds the store of insights, which is small, by time alone.
+type InsightsStore struct {
+	Retention time.Duration `yaml:"retention" default:"93d" min:"1d" help:"How long to keep insights after they ended."`
+}
+
+// Identities says who is a person.
+type Identities struct {
+	PeopleSessions []*regexp.Regexp `yaml:"people_sessions" help:"Session names of assumed roles that stand for a person, as regular expressions that match the whole name. Names that are e-mail addresses and roles of IAM Identity Center are people without being listed."`
+}
+
+// Networks classes networks.
+type Networks struct {
+	Corporate []netip.Prefix `yaml:"corporate" help:"Networks of your own: offices and VPN exits."`
+	Cloud     []netip.Prefix `yaml:"cloud" help:"Networks of cloud providers."`
+	Hosting   []netip.Prefix `yaml:"hosting" help:"Networks of hosting companies."`
+	VPN       []netip.Prefix `yaml:"vpn" help:"Exits of commercial VPN services."`
+	Tor       []netip.Prefix `yaml:"tor" help:"Exits of the Tor network."`
+}
+
+// GeoIP names databases.
+type GeoIP struct {
+	Country string `yaml:"country" kind:"path" help:"Country by address."`
+	City    string `yaml:"city" kind:"path" help:"City by address; it answers for country too where no country database is named."`
+	ASN     string `yaml:"asn" kind:"path" help:"Autonomous system by address."`
+}
+
+// Models says how insights are decided.
+type Models struct {
+	WarmUp     time.Duration `yaml:"warm_up" default:"1d" min:"0s" max:"90d" help:"How long an account is only learned, from its first event on. History counts."`
+	DataEvents bool          `yaml:"data_events" default:"false" help:"Let CloudTrail's data events (object reads and writes, function calls) into the call-rate models. They are counted and searchable either way."`
+	Budget     Budget        `yaml:"budget" help:"How much false alarm is acceptable."`
+}
+
+// Budget is what false insights may cost.
+type Budget struct {
+	FalseInsightsPerDay float64 `yaml:"false_insights_per_day" default:"5" min:"0" max:"1000" help:"How many false insights an account may raise in a day. Thresholds follow from it, and insights beyond it are kept and marked as suppressed. 0 is no bound."`
+}
+
+// Catalog names catalogue files.
+type Catalog struct {
+	Files []string `yaml:"files" kind:"path" help:"Files that add to the built-in catalogue or replace entries of it, the last one winning."`
+}
+
+// Limits are bounds on what is kept in memory.
+type Limits struct {
+	Series           int `yaml:"series" default:"200000" min:"1000" help:"Active series in all."`
+	SeriesPerAccount int `yaml:"series_per_account" default:"100000" min:"1000" help:"Active series of one account."`
+	ModelStates      int `yaml:"model_states" default:"200000" min:"1000" help:"Model states in all; the longest idle ones make room."`
+}
+
+// Web is the HTTP interface.
+type Web struct {
+	Limits WebLimits `yaml:"limits" help:"Bounds on single requests. An error names the bound that was met."`
+}
+
+// WebLimits are bounds on single requests.
+type WebLimits struct {
+	MaxBodySize          Bytes         `yaml:"max_body_size" default:"64MB" min:"1KB" help:"The largest request body, as it is sent."`
+	MaxDecompressedSize  Bytes         `yaml:"max_decompressed_size" default:"1GB" min:"1KB" help:"The largest request body, decompressed."`
+	MaxQueryRange        time.Duration `yaml:"max_query_range" default:"400d" min:"1h" help:"The longest time between the start and the end of a query."`
+	MaxSamples           int           `yaml:"max_samples" default:"50000000" min:"1000" help:"How many samples a query may load into memory."`
+	MaxConcurrentQueries int           `yaml:"max_concurrent_queries" default:"20" min:"1" max:"10000" help:"How many queries run at once; others wait."`
+}
+
+// Load reads a file. Relative paths in it are taken from the file's own folder.
+// The error holds one *Error for each thing that is wrong in the file.
+func Load(path string) (*Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := Parse(path, b)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	walkPaths(reflect.ValueOf(c).Elem(), func(v reflect.Value) {
+		if p := v.String(); p != "" && !filepath.IsAbs(p) {
+			v.SetString(filepath.Join(dir, p))
+		}
+	})
+	return c, nil
+}
+
+// Parse reads a configuration. name stands in errors, and relative paths are
+// left as they are. The error is an Errors.
+func Parse(name string, b []byte) (*Config, error) {
+	c := Default()
+	p := &parser{file: name, at: map[string]position{}}
+	p.parse(b, reflect.ValueOf(c).Elem())
+	if len(p.errs) == 0 {
+		p.check(c)
+	}
+	if len(p.errs) > 0 {
+		p.errs.sort()
+		return nil, p.errs
+	}
+	return c, nil
+}
+
+// Default returns the configuration of an empty file.
+func Default() *Config {
+	c := &Config{}
+	setDefaults(reflect.ValueOf(c).Elem())
+	return c
+}
+
+// check looks at what several keys say together.
+func (p *parser) check(c *Config) {
+	named := map[string]string{}
+	for i := range c.Sources {
+		s, key := &c.Sources[i], fmt.Sprintf("sources[%d]", i)
+		at := key + ".name"
+		if s.Name == "" {
+			s.Name, at = s.Path, key+".path"
+		}
+		if other, ok := named[s.Name]; ok {
+			p.report(at, fmt.Sprintf("a second source named %q, the first is at %v", s.Name, p.at[other]),
+				"a name of its own for each source", "give one of them another name")
+		}
+		named[s.Name] = at
+		if err := checkPattern(s.Path); err != nil {
+			p.report(key+".path", fmt.Sprintf("the pattern %q (%v)", s.Path, err),
+				"a path, in which * ? [ and \\ have their meaning as in shells", `put a \ before a character that is meant as it stands`)
+		}
+		if providers := event.Providers(); s.Provider != "" && !contains(providers, s.Provider) {
+			p.report(key+".provider", quote(s.Provider), oneOf(providers), didYouMean(s.Provider, providers))
+		}
+	}
+	if st := c.Storage.Events; c.Lateness >= st.Retention {
+		p.report("lateness", format(c.Lateness), "less than storage.events.retention, which is "+format(st.Retention),
+			"shorten the one or lengthen the other")
+	}
+	p.checkLimits(c)
+	p.checkNetworks(&c.Networks)
+}
+
+// checkLimits compares bounds that stand beside each other. A default gives way
+// to what the file says.
+func (p *parser) checkLimits(c *Config) {
+	const perAccount, decompressed = "limits.series_per_account", "web.limits.max_decompressed_size"
+	if l := &c.Limits; l.SeriesPerAccount > l.Series {
+		if p.given(perAccount) {
+			p.report(perAccount, format(l.SeriesPerAccount), "at most limits.series, which is "+format(l.Series),
+				"lower the one or raise the other")
+		}
+		l.SeriesPerAccount = l.Series
+	}
+	if l := &c.Web.Limits; l.MaxDecompressedSize < l.MaxBodySize {
+		if p.given(decompressed) {
+			p.report(decompressed, format(l.MaxDecompressedSize), "at least web.limits.max_body_size, which is "+format(l.MaxBodySize),
+				"raise the one or lower the other")
+		}
+		l.MaxDecompressedSize = l.MaxBodySize
+	}
+}
+
+// checkNetworks finds prefixes that are listed twice. Prefixes inside others
+// are meant: the longest decides.
+func (p *parser) checkNetworks(n *Networks) {
+	seen := map[netip.Prefix]string{}
+	v := reflect.ValueOf(n).Elem()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("yaml")
+		for j, prefix := range v.Field(i).Interface().([]netip.Prefix) {
+			key := fmt.Sprintf("networks.%s[%d]", name, j)
+			if first, ok := seen[prefix]; ok {
+				p.report(key, fmt.Sprintf("%v a second time, it is at %v already", prefix, p.at[first]),
+					"each network once", "remove one of the two")
+				continue
+			}
+			seen[prefix] = key
+		}
+	}
+}
+
+// checkPattern reports whether a path is well-formed as a pattern.
+func checkPattern(path string) error {
+	_, err := filepath.Match(path, "")
+	if errors.Is(err, filepath.ErrBadPattern) {
+		return errors.New("a bracket or a backslash without its end")
+	}
+	return err
+}

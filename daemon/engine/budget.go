@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"maps"
+
+	"github.com/insightd/insightd/models"
+)
+
+// budget is a token bucket over event time: what a reader wants to be told in
+// a day at the most. A group of insights of one identity within an hour is one
+// incident and takes one token. What exceeds the budget is kept and marked as
+// suppressed, never lost.
+type budget struct {
+	perDay float64
+	burst  float64
+	tokens float64
+	last   models.Minute
+	used   map[string]taken
+}
+
+// taken is what was decided of an incident, and when.
+type taken struct {
+	told bool
+	at   models.Minute
+}
+
+func newBudget(perDay float64) *budget {
+	burst := max(perDay, 1)
+	return &budget{perDay: perDay, burst: burst, tokens: burst, used: map[string]taken{}}
+}
+
+// take reports whether an insight of the incident may be told at minute m.
+func (b *budget) take(incident string, m models.Minute) bool {
+	if b.perDay <= 0 { // No limit.
+		return true
+	}
+	if t, seen := b.used[incident]; seen {
+		return t.told
+	}
+	if b.last != 0 && m > b.last {
+		b.tokens = min(b.burst, b.tokens+b.perDay*float64(m-b.last)/1440)
+	}
+	b.last = max(b.last, m)
+	told := b.tokens >= 1
+	if told {
+		b.tokens--
+	}
+	maps.DeleteFunc(b.used, func(_ string, t taken) bool { return m-t.at > 1440 })
+	b.used[incident] = taken{told, m}
+	return told
+}

@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+// episode is what a series is in while its model says that it is unusual.
+type episode struct {
+	start models.Minute
+	// mute says why the episode raises no insight: the stream still learns, or
+	// another insight explains it. It stays so for the whole episode.
+	mute string
+	// raised is the insight, once there is one.
+	raised *insight.Insight
+}
+
+// slotKey is what an identity or an account may have one open insight of at a
+// time: several series of its errors rise together, and a reader is told once.
+type slotKey struct {
+	insight string
+	region  symbol
+	who     symbol // identity or key
+	object  symbol // the API, where each has its own
+}
+
+func (s *stream) slot(x *modelled) slotKey {
+	k := slotKey{insight: kinds[x.key.kind].insight, region: x.key.region, who: x.key.x, object: x.key.y}
+	switch x.key.kind {
+	case kindAPIErrors:
+		k.object = 0 // One with the identity's other errors.
+	case kindAccountCode, kindAccountErrors:
+		k.who, k.object = 0, 0
+	}
+	return k
+}
+
+// follow does what a verdict asks for: starts an episode, raises its insight,
+// ends it.
+func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
+	if v.Change == models.Restarted && x.episode != nil {
+		s.end(x, v)
+		x.episode = nil
+	}
+	switch v.Change {
+	case models.Started, models.Restarted:
+		x.episode = &episode{start: v.Start}
+		if m-s.first < s.warmUp() {
+			x.episode.mute = "learning"
+		}
+		if !x.queued {
+			x.queued = true
+			s.episodes = append(s.episodes, x)
+		}
+		s.raise(x, m, v)
+	case models.Continues:
+		if x.episode == nil {
+			return
+		}
+		s.raise(x, m, v)
+	case models.Ended:
+		if x.episode != nil {
+			s.end(x, v)
+			x.episode = nil
+		}
+	}
+}
+
+// raise raises the insight of an episode unless it has one already, something
+// mutes it, or its gate is not open (yet).
+func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
+	ep := x.episode
+	if ep.raised != nil || ep.mute != "" || v.F < s.families[x.key.kind].Threshold() {
+		return
+	}
+	if x.share != nil && !x.share.Doubled() {
+		return
+	}
+	slot := s.slot(x)
+	if other := s.slots[slot]; other != nil {
+		ep.mute = "told with " + other.raised.ID
+		s.attached++
+		return
+	}
+	start := minuteTime(v.Start)
+	found := s.gather(x, start, minuteTime(m+1))
+	if kinds[x.key.kind].account {
+		if by, ok := s.explained(x, found); ok {
+			ep.mute = "explained by " + by
+			s.attached++
+			return
+		}
+	}
+	in := s.describe(x, v, found)
+	in.State, in.Start, in.Detected = insight.StateStart, found.firstOr(start), x.last
+	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
+	in.Incident = s.incident(x, found, m)
+	in.Confidence = confidence(v.F, s.live[x.key.kind])
+	in.Severity = severity(in.Type, x.risk, x.kindOfWho(), found)
+	if !s.budget.take(in.Incident, m) {
+		in.Suppressed = fmt.Sprintf("budget: more than %g incidents a day", s.o.BudgetPerDay)
+		s.suppressed++
+	}
+	in.Alert = insight.Alert{Reason: "no notifier is configured; insight_confidence on /metrics shows it"}
+	if in.Suppressed != "" {
+		in.Alert.Reason = in.Suppressed
+	}
+	ep.raised = &in
+	s.slots[slot] = ep
+	s.put(in)
+}
+
+// end ends the insight of an episode.
+func (s *stream) end(x *modelled, v models.Verdict) {
+	ep := x.episode
+	if ep.raised == nil {
+		return
+	}
+	delete(s.slots, s.slot(x))
+	in := *ep.raised
+	found := s.gather(x, minuteTime(ep.start), minuteTime(v.End+1))
+	in.State = insight.StateEnd
+	in.End = found.lastOr(minuteTime(v.End + 1))
+	minutes := max(1, int(v.End-ep.start)+1)
+	rate := float64(found.total) / float64(minutes)
+	in.Statistics.Insight.Average = round(rate)
+	in.Statistics.InsightDuration = minutes
+	in.Statistics.InsightCount = found.total
+	in.Attributions = s.attribute(x, found, rate, in.Statistics.Baseline.Average)
+	in.Observed = round(rate)
+	s.put(in)
+}
+
+// explained reports whether one identity that has an insight of its own does
+// most of what an account-level series sees. Calls must be of the same API; an
+// identity's burst of calls explains its errors too.
+func (s *stream) explained(x *modelled, found *evidence) (string, bool) {
+	top, n := found.top(attrIdentity)
+	if n*2 < found.total {
+		return "", false
+	}
+	id := ""
+	for slot, ep := range s.slots {
+		if ep.raised.Identity != top || slot.region != x.key.region {
+			continue
+		}
+		if x.key.kind == kindAccountCalls && (slot.insight != insight.TypeAPICallRate || slot.object != x.key.x) {
+			continue
+		}
+		if id == "" || ep.raised.ID < id {
+			id = ep.raised.ID
+		}
+	}
+	return id, id != ""
+}
+
+// describe makes the insight of an episode: everything that a reader is told
+// but its times and its id.
+func (s *stream) describe(x *modelled, v models.Verdict, found *evidence) insight.Insight {
+	t := s.symbols
+	in := insight.Insight{
+		Type: kinds[x.key.kind].insight, Provider: s.key.Provider, Account: s.key.Account,
+		Region: t.name(x.key.region), Score: round(v.F),
+	}
+	if x.who != nil {
+		in.Identity, in.IdentityKind = x.who.name, x.who.kind.String()
+	}
+	in.Object, in.Service, in.Operation = s.object(x, found)
+	window := float64(v.Window)
+	in.Observed, in.Expected, in.Upper = round(v.Observed/window), round(v.Expected/window), round(v.Upper/window)
+	in.Statistics = insight.Statistics{
+		Baseline:         insight.Average{Average: in.Expected},
+		Insight:          insight.Average{Average: in.Observed},
+		Upper:            in.Upper,
+		InsightDuration:  v.Window,
+		BaselineDuration: min(v.HistoryMinutes, 28*1440),
+		InsightCount:     found.total,
+	}
+	in.Attributions = s.attribute(x, found, in.Observed, in.Expected)
+	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
+	in.Resources, in.SampleEventIDs = found.resources, found.samples
+	in.Reasons = reasons(x, v, found)
+	in.Summary = s.summary(x, v, in)
+	in.Attack = attack(x.key.kind, found)
+	in.KRI = "Identity and Access"
+	in.Filter = s.filter(x)
+	return in
+}
+
+// object is what the insight is about: an API for identities and calls, a key,
+// a code or a service.
+func (s *stream) object(x *modelled, found *evidence) (object, service, operation string) {
+	t := s.symbols
+	switch x.key.kind {
+	case kindCalls, kindAPIErrors:
+		object = t.name(x.key.y)
+	case kindAccountCalls:
+		object = t.name(x.key.x)
+	case kindKey, kindNewAPIs:
+		if object = t.name(x.key.x); object == "" {
+			object = first(found.keys(1))
+		}
+	case kindAccountCode, kindAccountErrors:
+		object = t.name(x.key.x)
+	case kindErrors, kindBreadth:
+		object, _ = found.top(attrAPI)
+	}
+	api := object
+	if x.key.kind == kindKey || x.key.kind == kindNewAPIs || x.key.kind == kindAccountCode || x.key.kind == kindAccountErrors {
+		api, _ = found.top(attrAPI)
+	}
+	service, operation, _ = strings.Cut(api, ":")
+	if x.key.kind == kindAccountErrors {
+		service, operation = object, ""
+	}
+	return object, service, operation
+}
+
+// filter selects the events behind an insight of the series, in the filter
+// language of the event log.
+func (s *stream) filter(x *modelled) string {
+	t := s.symbols
+	b := &strings.Builder{}
+	add := func(name, value string) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(b, "%s=%q", name, value)
+	}
+	add("provider", s.key.Provider)
+	add("account", s.key.Account)
+	add("region", t.name(x.key.region))
+	api := func(y symbol) {
+		service, operation, _ := strings.Cut(t.name(y), ":")
+		add("service", service)
+		add("operation", operation)
+	}
+	switch x.key.kind {
+	case kindCalls:
+		add("identity", x.who.name)
+		api(x.key.y)
+		add("access", "write")
+	case kindKey, kindNewAPIs:
+		if c := t.name(x.key.x); c != "" {
+			add("credential", c)
+		} else {
+			add("identity", x.who.name)
+		}
+		add("access", "write")
+	case kindErrors, kindBreadth:
+		add("identity", x.who.name)
+		add("outcome", "error")
+	case kindAPIErrors:
+		add("identity", x.who.name)
+		api(x.key.y)
+		add("outcome", "error")
+	case kindAccountCalls:
+		api(x.key.x)
+		add("access", "write")
+	case kindAccountCode:
+		add("error_code", t.name(x.key.x))
+		add("outcome", "error")
+	case kindAccountErrors:
+		add("service", t.name(x.key.x))
+		add("outcome", "error")
+	}
+	return b.String()
+}
+
+// matches reports whether an event is one of those behind the series: what
+// filter says, without parsing it.
+func (s *stream) matches(x *modelled, e *event.Event) bool {
+	t := s.symbols
+	if e.Region != t.name(x.key.region) || !e.Call() || e.Category == event.CategoryData && !s.o.DataEvents {
+		return false
+	}
+	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
+	is := func(y symbol) bool {
+		name := t.name(y)
+		return len(name) == len(e.Service)+1+len(e.Operation) &&
+			strings.HasPrefix(name, e.Service) && strings.HasSuffix(name, e.Operation)
+	}
+	switch x.key.kind {
+	case kindCalls:
+		return write && e.Actor.Identity == x.who.name && is(x.key.y)
+	case kindKey, kindNewAPIs:
+		if c := t.name(x.key.x); c != "" {
+			return write && e.Actor.Credential == c
+		}
+		return write && e.Actor.Identity == x.who.name && e.Actor.Credential != "" && !longLived(e.Provider, e.Actor.Credential)
+	case kindErrors, kindBreadth:
+		return failed && e.Actor.Identity == x.who.name
+	case kindAPIErrors:
+		return failed && e.Actor.Identity == x.who.name && is(x.key.y)
+	case kindAccountCalls:
+		return write && is(x.key.x)
+	case kindAccountCode:
+		return failed && e.ErrorCode == t.name(x.key.x)
+	case kindAccountErrors:
+		return failed && e.Service == t.name(x.key.x)
+	}
+	return false
+}
+
+// first is the first of a list, empty where it is.
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+func (x *modelled) kindOfWho() event.Kind {
+	if x.who == nil {
+		return event.KindUnknown
+	}
+	return x.who.kind
+}
+
+// minuteTime is the start of a minute.
+func minuteTime(m models.Minute) time.Time { return time.Unix(int64(m)*60, 0).UTC() }

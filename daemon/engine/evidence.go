@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+// evidenceLimit is how many events of a stream are looked at for one insight
+// at the most. Beyond it an insight's attributions speak of its last events.
+const evidenceLimit = 2_000_000
+
+// evidence is what the events behind an insight have in common.
+type evidence struct {
+	total       int
+	first, last time.Time
+	values      [attrCount]map[string]int
+	sources     map[string]insight.SourceIP
+	credentials map[string]int
+	resources   []string
+	samples     []string
+	networks    map[event.Network]int
+	classes     map[string]int
+}
+
+// gather looks at the events of a series from one time to another, the latter
+// excluded. Those of the slice under way are at hand; earlier ones are read
+// from the log.
+func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
+	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}}
+	for i := range ev.values {
+		ev.values[i] = map[string]int{}
+	}
+	if from.Before(s.sliceFrom) {
+		for s.o.Log.Count(s.key, from, s.sliceFrom) > evidenceLimit {
+			from = from.Add(s.sliceFrom.Sub(from) / 2)
+		}
+		earlier, err := s.o.Log.Read(context.Background(), s.readQuery(from, s.sliceFrom))
+		if err != nil {
+			s.o.Logger.Error("Reading the events behind an insight", "stream", s.key, "from", from, "err", err)
+		}
+		for i := range earlier {
+			ev.add(s, x, &earlier[i], from, to)
+		}
+	}
+	for i := range s.slice {
+		e := &s.slice[i]
+		if !e.Time.Before(to) {
+			break
+		}
+		ev.add(s, x, e, from, to)
+	}
+	return ev
+}
+
+func (ev *evidence) add(s *stream, x *modelled, e *event.Event, from, to time.Time) {
+	if e.Time.Before(from) || !e.Time.Before(to) || !s.matches(x, e) {
+		return
+	}
+	if ev.total == 0 {
+		ev.first = e.Time
+	}
+	ev.last = e.Time
+	ev.total++
+	ev.values[attrIdentity][e.Actor.Identity]++
+	ev.values[attrAgent][e.AgentFamily]++
+	ev.values[attrError][e.ErrorCode]++
+	ev.values[attrAddress][e.Source.Address]++
+	ev.values[attrAPI][e.API()]++
+	ev.networks[e.Source.Network]++
+	if e.Class != "" {
+		ev.classes[e.Class]++
+	}
+	if a := e.Source.Address; a != "" {
+		ev.sources[a] = insight.SourceIP{IP: a, Country: e.Source.Country, ASN: e.Source.ASN, Network: e.Source.Network.String()}
+	}
+	if c := e.Actor.Credential; c != "" {
+		ev.credentials[c]++
+	}
+	for _, r := range e.Resources {
+		if len(ev.resources) < 10 && !slices.Contains(ev.resources, r) {
+			ev.resources = append(ev.resources, strings.Clone(r))
+		}
+	}
+	if len(ev.samples) < 5 {
+		ev.samples = append(ev.samples, strings.Clone(e.UID))
+	}
+}
+
+// top is the most frequent value of an attribute.
+func (ev *evidence) top(attr int) (string, int) {
+	best, n := "", 0
+	for v, c := range ev.values[attr] {
+		if c > n || c == n && v < best {
+			best, n = v, c
+		}
+	}
+	return best, n
+}
+
+func (ev *evidence) firstOr(t time.Time) time.Time {
+	if ev.total == 0 {
+		return t
+	}
+	return ev.first
+}
+
+func (ev *evidence) lastOr(t time.Time) time.Time {
+	if ev.total == 0 {
+		return t
+	}
+	return ev.last
+}
+
+// addresses are the most frequent source addresses.
+func (ev *evidence) addresses(n int) []insight.SourceIP {
+	var out []insight.SourceIP
+	for _, a := range ranked(ev.values[attrAddress], n) {
+		if src, ok := ev.sources[a]; ok {
+			out = append(out, src)
+		}
+	}
+	return out
+}
+
+// keys are the most frequent credentials.
+func (ev *evidence) keys(n int) []string { return ranked(ev.credentials, n) }
+
+func ranked(counts map[string]int, n int) []string {
+	list := make([]string, 0, len(counts))
+	for v := range counts {
+		list = append(list, v)
+	}
+	sort.Slice(list, func(i, j int) bool {
+		if counts[list[i]] != counts[list[j]] {
+			return counts[list[i]] > counts[list[j]]
+		}
+		return list[i] < list[j]
+	})
+	return list[:min(n, len(list))]
+}
+
+// attribute says who and what did most, during the insight and usually. The
+// averages of each side add up to its rate a minute.
+func (s *stream) attribute(x *modelled, found *evidence, rate, usual float64) []insight.Attribution {
+	var out []insight.Attribution
+	for attr := range attrNames {
+		if x.always(attr) {
+			continue
+		}
+		var now, before []valueCount
+		for v, n := range found.values[attr] {
+			now = append(now, valueCount{attrValue(attr, v), float64(n)})
+		}
+		if u := x.usual[attr]; u != nil {
+			for _, v := range u {
+				if v.n > 0 {
+					before = append(before, valueCount{attrValue(attr, s.symbols.name(v.value)), float64(v.n)})
+				}
+			}
+		}
+		a := insight.Attribution{
+			Attribute: attrNames[attr],
+			Insight:   shares(now, float64(found.total), rate),
+			Baseline:  shares(before, float64(x.learned), usual),
+		}
+		if a.Insight != nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// attrValue is a value as it is shown: CloudTrail writes "null" where there
+// was no error.
+func attrValue(attr int, v string) string {
+	if v != "" {
+		return v
+	}
+	if attr == attrError {
+		return "null"
+	}
+	return "unknown"
+}

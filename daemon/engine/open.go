@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// openWindow is how far back an event may lie to show in the open minutes. What
+// is older comes with the final pass.
+const openWindow = 3 * time.Hour
+
+// open counts what has arrived and is not final yet: the minutes after the
+// watermark, and the events that came too late for theirs. It is served beside
+// the stored series until the watermark passes. It has its own symbols, so that
+// arrival never waits for the final pass.
+type open struct {
+	mtx     sync.Mutex
+	stream  event.StreamKey
+	symbols *symbols
+	series  map[seriesKey]*openSeries
+	late    map[lateKey]float64
+}
+
+type openSeries struct {
+	labels labels.Labels
+	t      []int64 // ends of minutes in milliseconds, rising
+	v      []float64
+}
+
+type lateKey struct {
+	key    seriesKey
+	minute int64 // start, Unix minutes
+}
+
+func newOpen(stream event.StreamKey) *open {
+	return &open{
+		stream: stream, symbols: newSymbols(),
+		series: map[seriesKey]*openSeries{}, late: map[lateKey]float64{},
+	}
+}
+
+// add counts an event that has arrived.
+func (o *open) add(e *event.Event) {
+	t := tsdb.SampleTime(e.Time)
+	o.mtx.Lock()
+	defer o.mtx.Unlock()
+	seriesOf(e, o.symbols, func(k seriesKey) {
+		s := o.series[k]
+		if s == nil {
+			s = &openSeries{labels: k.labels(o.stream, o.symbols)}
+			o.series[k] = s
+		}
+		s.add(t)
+	})
+}
+
+// addLate counts an event that came after the watermark.
+func (o *open) addLate(e *event.Event) {
+	m := e.Time.Unix() / 60
+	o.mtx.Lock()
+	defer o.mtx.Unlock()
+	seriesOf(e, o.symbols, func(k seriesKey) { o.late[lateKey{k, m}]++ })
+}
+
+// takeLate hands out the samples of what came late, for the log's position n.
+func (o *open) takeLate(n uint64) []tsdb.Sample {
+	o.mtx.Lock()
+	defer o.mtx.Unlock()
+	if len(o.late) == 0 {
+		return nil
+	}
+	var out []tsdb.Sample
+	for k, v := range o.late {
+		out = append(out, tsdb.Sample{
+			Series: tsdb.NewSeries(k.key.labels(o.stream, o.symbols)),
+			T:      tsdb.LateSampleTime(time.Unix(k.minute*60, 0), n),
+			V:      v,
+		})
+	}
+	clear(o.late)
+	return out
+}
+
+// drop forgets the minutes that end at or before t, in milliseconds: they are
+// stored.
+func (o *open) drop(t int64) {
+	o.mtx.Lock()
+	defer o.mtx.Unlock()
+	for k, s := range o.series {
+		i := 0
+		for i < len(s.t) && s.t[i] <= t {
+			i++
+		}
+		if i == len(s.t) {
+			delete(o.series, k)
+		} else if i > 0 {
+			s.t, s.v = s.t[i:], s.v[i:]
+		}
+	}
+	if len(o.series) == 0 && len(o.late) == 0 && len(o.symbols.names) > 1<<16 {
+		o.symbols = newSymbols() // Keys and symbols are forgotten together.
+	}
+}
+
+func (s *openSeries) add(t int64) {
+	i := len(s.t)
+	for i > 0 && s.t[i-1] > t {
+		i--
+	}
+	if i > 0 && s.t[i-1] == t {
+		s.v[i-1]++
+		return
+	}
+	s.t = append(s.t, 0)
+	s.v = append(s.v, 0)
+	copy(s.t[i+1:], s.t[i:])
+	copy(s.v[i+1:], s.v[i:])
+	s.t[i], s.v[i] = t, 1
+}
+
+// liveSeries copies the open series that match.
+func (o *open) liveSeries(mint, maxt int64, ms []*labels.Matcher) []tsdb.LiveSeries {
+	o.mtx.Lock()
+	defer o.mtx.Unlock()
+	var out []tsdb.LiveSeries
+next:
+	for _, s := range o.series {
+		for _, m := range ms {
+			if !m.Matches(s.labels.Get(m.Name)) {
+				continue next
+			}
+		}
+		l := tsdb.LiveSeries{Labels: s.labels}
+		for i, t := range s.t {
+			if t >= mint && t <= maxt {
+				l.T = append(l.T, t)
+				l.V = append(l.V, s.v[i])
+			}
+		}
+		if len(l.T) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out
+}

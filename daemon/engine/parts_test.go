@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+func TestBudget(t *testing.T) {
+	b := newBudget(2)
+	require.True(t, b.take("a", 1000))
+	require.True(t, b.take("b", 1001))
+	require.False(t, b.take("c", 1002), "the burst is used up")
+	require.True(t, b.take("a", 1003), "an incident takes one token")
+	require.False(t, b.take("c", 1004), "what was not told stays so")
+	require.True(t, b.take("d", 1000+721), "half a day gives a token")
+	require.False(t, b.take("e", 1000+722))
+	require.True(t, newBudget(0).take("x", 1), "no budget is no limit")
+}
+
+func TestThresholdAndConfidence(t *testing.T) {
+	require.Equal(t, 3.0, threshold(100, 5))
+	require.InDelta(t, 4.46, threshold(1_000_000, 5), 0.01)
+	require.Equal(t, 3.0, threshold(1_000_000, 0))
+	last := 0.0
+	for f := 1.0; f < 12; f += 0.5 {
+		c := confidence(f, 500)
+		require.GreaterOrEqual(t, c, last)
+		last = c
+	}
+	require.Equal(t, 0.99, confidence(20, 500))
+	require.Equal(t, 0.05, confidence(0, 1_000_000))
+}
+
+func TestTallyKeepsTheMostFrequent(t *testing.T) {
+	var y tally
+	for i := range 1000 {
+		y.add(symbol(1+i%3), 1)    // Three that are frequent,
+		y.add(symbol(100+i/10), 1) // and many that are not.
+	}
+	total, frequent := float32(0), 0
+	for _, s := range y {
+		total += s.n
+		if s.value >= 1 && s.value <= 3 {
+			frequent++
+			require.GreaterOrEqual(t, s.n, float32(333))
+		}
+	}
+	require.Equal(t, 3, frequent)
+	require.Equal(t, float32(2000), total, "space-saving counts add up to all")
+}
+
+func TestSharesAddUpToTheRate(t *testing.T) {
+	counts := []valueCount{{"a", 50}, {"b", 20}, {"c", 10}, {"d", 8}, {"e", 6}, {"f", 4}, {"g", 2}}
+	got := shares(counts, 100, 5)
+	require.Len(t, got, 6)
+	require.Equal(t, insight.ValueAverage{Value: "a", Average: 2.5}, got[0])
+	require.Equal(t, "Other", got[5].Value)
+	sum := 0.0
+	for _, v := range got {
+		sum += v.Average
+	}
+	require.InDelta(t, 5, sum, 1e-6)
+	require.Nil(t, shares(counts, 100, 0))
+}
+
+func TestGapNeedsEventsThatAreDue(t *testing.T) {
+	var g gauge
+	start := models.Minute(29_000_000 / 60 * 60)
+	for m := start; m < start+14*1440; m++ {
+		if hour := m / 60 % 24; hour >= 8 && hour < 18 {
+			g.add(m, 2) // 120 an hour by day, none by night.
+		}
+	}
+	day := (start+14*1440)/1440*1440 + 1440
+	require.True(t, g.gap(day+9*60, day+10*60), "an hour without events at noon")
+	require.False(t, g.gap(day+9*60, day+9*60+10), "ten minutes are not enough")
+	require.False(t, g.gap(day+1*60, day+5*60), "a night is quiet")
+	require.True(t, g.gap(day, day+4*1440), "four days are always a gap")
+	var empty gauge
+	require.False(t, empty.gap(0, 1000))
+}
+
+func TestKnownIsBoundedAndForgetsTheOldest(t *testing.T) {
+	y := newSymbols()
+	var k known
+	for i := range 200 {
+		k.add(symbol(i), int32(i))
+	}
+	require.Len(t, k, knownLimit)
+	require.Contains(t, k, symbol(199))
+	require.NotContains(t, k, symbol(0))
+
+	var f known
+	for day := range int32(30) {
+		f.add(y.of("daily"), day)
+		if day == 3 || day == 20 {
+			f.add(y.of("twice"), day)
+		}
+	}
+	f.add(y.of("once"), 29)
+	got := map[string]string{}
+	for _, v := range f.list(y, 30) {
+		got[v.Value] = v.Frequency
+	}
+	require.Equal(t, map[string]string{"daily": "frequent", "twice": "infrequent", "once": "rare"}, got)
+}

@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+// knownLimit bounds each list of what an identity has been seen with; the one
+// that was idle longest makes room.
+const knownLimit = 64
+
+// who is what a stream knows of an identity.
+type who struct {
+	id      symbol
+	name    string
+	kind    event.Kind
+	birth   models.Minute
+	novelty models.Novelty
+
+	first, last time.Time
+	events      uint64
+	errors      uint64
+	days        int
+	day         int32
+	hours       [24]uint32
+	userTypes   []string
+
+	operations known
+	networks   known
+	countries  known
+	agents     known
+	regions    known
+
+	apis map[symbol]*api
+}
+
+// api is what an identity has done with one operation.
+type api struct {
+	first     models.Minute
+	succeeded bool
+	denied    int32 // the last UTC day on which a denied call was counted
+	share     models.Share
+}
+
+// known is a bounded set of values with how often and when they were seen.
+type known map[symbol]*knownValue
+
+type knownValue struct {
+	n    uint64
+	days int32
+	last int32 // UTC day
+}
+
+func (k *known) add(v symbol, day int32) {
+	if *k == nil {
+		*k = known{}
+	}
+	x := (*k)[v]
+	if x == nil {
+		if len(*k) >= knownLimit {
+			var oldest symbol
+			last := int32(1<<31 - 1)
+			for y, o := range *k {
+				if o.last < last || o.last == last && y < oldest {
+					oldest, last = y, o.last
+				}
+			}
+			delete(*k, oldest)
+		}
+		x = &knownValue{last: day - 1}
+		(*k)[v] = x
+	}
+	x.n++
+	if x.last != day {
+		x.days++
+		x.last = day
+	}
+}
+
+// list turns a set into words, the most frequent first. A value is frequent
+// when it is seen on at least one day a week of those known, infrequent on at
+// least one in thirty, else rare: GuardDuty's buckets.
+func (k known) list(t *symbols, days int) []insight.Known {
+	out := make([]insight.Known, 0, len(k))
+	for y, v := range k {
+		f := "rare"
+		switch {
+		case int(v.days)*7 >= days:
+			f = "frequent"
+		case int(v.days)*30 >= days && v.days > 1:
+			f = "infrequent"
+		}
+		out = append(out, insight.Known{Value: t.name(y), Count: v.n, Frequency: f})
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].Count != out[j].Count {
+			return out[i].Count > out[j].Count
+		}
+		return out[i].Value < out[j].Value
+	})
+	return out
+}
+
+// observe learns from an event of the identity.
+func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbol) {
+	day := int32(e.Time.Unix() / 86400)
+	if w.events == 0 {
+		w.first = e.Time
+	}
+	w.last = e.Time
+	w.events++
+	if e.Outcome == event.OutcomeError {
+		w.errors++
+	}
+	if w.day != day {
+		w.day = day
+		w.days++
+	}
+	w.hours[e.Time.Hour()]++
+	if raw := e.Actor.RawType; raw != "" && len(w.userTypes) < 8 && !slices.Contains(w.userTypes, raw) {
+		w.userTypes = append(w.userTypes, t.name(t.of(raw)))
+	}
+	// A person is known by any event that shows one.
+	if e.Actor.Kind == event.KindHuman {
+		w.kind = event.KindHuman
+	}
+	w.operations.add(operation, day)
+	w.regions.add(region, day)
+	if agent != 0 {
+		w.agents.add(agent, day)
+	}
+	if e.Source.Country != "" {
+		w.countries.add(t.of(e.Source.Country), day)
+	}
+	if ip := e.Source.IP; ip.IsValid() {
+		bits := 24
+		if ip.Is6() && !ip.Is4In6() {
+			bits = 48
+		}
+		if p, err := ip.Unmap().Prefix(bits); err == nil {
+			w.networks.add(t.of(p.String()), day)
+		}
+	}
+}
+
+// profile is the identity as the API shows it.
+func (w *who) profile(stream event.StreamKey, t *symbols) insight.Profile {
+	p := insight.Profile{
+		ID: profileID(stream, w.name), Provider: stream.Provider, Account: stream.Account,
+		Identity: w.name, IdentityKind: w.kind.String(), UserTypes: append([]string{}, w.userTypes...),
+		FirstSeen: w.first, LastSeen: w.last, Events: w.events, Errors: w.errors, ActiveDays: w.days,
+		Operations: w.operations.list(t, w.span()), Networks: w.networks.list(t, w.span()),
+		Countries: w.countries.list(t, w.span()), Agents: w.agents.list(t, w.span()), Regions: w.regions.list(t, w.span()),
+	}
+	for h, n := range w.hours {
+		p.Hours[h] = round(float64(n) / float64(max(w.events, 1)))
+	}
+	return p
+}
+
+// span is how many days the identity has been known.
+func (w *who) span() int { return int(w.last.Sub(w.first).Hours()/24) + 1 }
+
+// profileID is an identity's id in the API: stable, and fit for a path.
+func profileID(stream event.StreamKey, identity string) string {
+	h := xxhash.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%s", stream.Provider, stream.Account, identity)
+	return hex.EncodeToString(h.Sum(nil))
+}

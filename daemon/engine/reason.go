@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+// severity says how bad an insight would be if it were true: by the risk tier
+// of what was called and by who did it from where.
+func severity(typ string, risk uint8, k event.Kind, found *evidence) insight.Severity {
+	level := 0
+	switch {
+	case risk >= 3:
+		level = 2
+	case risk == 2 || typ == insight.TypeAk:
+		level = 1
+	}
+	if k == event.KindRoot {
+		level++
+	}
+	if n := found.networks[event.NetworkTor] + found.networks[event.NetworkVPN] + found.networks[event.NetworkHosting]; n*2 > found.total {
+		level++
+	}
+	return [...]insight.Severity{insight.SeverityLow, insight.SeverityMedium, insight.SeverityHigh, insight.SeverityCritical}[min(level, 3)]
+}
+
+// attack names the MITRE ATT&CK techniques that an insight of the kind may be.
+func attack(k kind, found *evidence) []string {
+	var out []string
+	switch k {
+	case kindBreadth, kindErrors, kindAPIErrors:
+		out = append(out, "T1580") // Cloud infrastructure discovery.
+	case kindKey, kindNewAPIs:
+		out = append(out, "T1078.004") // Valid accounts: cloud accounts.
+	}
+	for class := range found.classes {
+		if strings.Contains(class, "mass_deletion") {
+			out = append(out, "T1485") // Data destruction.
+			break
+		}
+	}
+	return out
+}
+
+// summary says in one sentence who did what how much more than usual.
+func (s *stream) summary(x *modelled, v models.Verdict, in insight.Insight) string {
+	t := s.symbols
+	who := shortName(in.Identity)
+	during := "in " + minutes(v.Window)
+	usual := "usually " + number(v.Expected)
+	if v.Expected < 0.05 {
+		usual = "usually none"
+	}
+	switch x.key.kind {
+	case kindCalls:
+		return fmt.Sprintf("%s called %s %s times %s, %s", who, t.name(x.key.y), number(v.Observed), during, usual)
+	case kindKey:
+		return fmt.Sprintf("key %s of %s wrote %s times %s, %s", in.Object, who, number(v.Observed), during, usual)
+	case kindNewAPIs:
+		return fmt.Sprintf("key %s of %s wrote %s times %s through APIs that are new to it", in.Object, who, number(v.Observed), during)
+	case kindErrors:
+		return fmt.Sprintf("%s got %s errors %s, %s; most from %s", who, number(v.Observed), during, usual, in.Object)
+	case kindAPIErrors:
+		return fmt.Sprintf("%s got %s errors from %s %s, %s", who, number(v.Observed), t.name(x.key.y), during, usual)
+	case kindBreadth:
+		return fmt.Sprintf("%s was denied %s APIs that it never used before %s", who, number(v.Observed), during)
+	case kindAccountCalls:
+		return fmt.Sprintf("%s was called %s times %s, %s", t.name(x.key.x), number(v.Observed), during, usual)
+	case kindAccountCode:
+		return fmt.Sprintf("%s calls failed with %s %s, %s", number(v.Observed), t.name(x.key.x), during, usual)
+	case kindAccountErrors:
+		return fmt.Sprintf("%s calls of %s failed %s, %s", number(v.Observed), t.name(x.key.x), during, usual)
+	}
+	return ""
+}
+
+// reasons say why in words and numbers. The contributions add up to the score.
+func reasons(x *modelled, v models.Verdict, found *evidence) []insight.Reason {
+	var out []insight.Reason
+	sum := 0.0
+	add := func(r insight.Reason) {
+		r.Contribution = round(r.Contribution)
+		sum += r.Contribution
+		out = append(out, r)
+	}
+	for _, p := range v.Parts {
+		r := insight.Reason{Feature: p.Feature, Contribution: p.Contribution}
+		switch p.Feature {
+		case "tail":
+			r.Observed, r.Usual = round(v.Observed), round(v.Expected)
+			r.Text = fmt.Sprintf("%s in %s, where %s are expected at this hour of the week; as many or more come once in %s such windows",
+				number(v.Observed), minutes(v.Window), number(v.Expected), number(math.Pow(10, min(v.Tail, 12))))
+		case "pool":
+			r.Observed, r.Usual = v.Class, days(v.HistoryMinutes)+" of history"
+			r.Text = fmt.Sprintf("compared with %s: %d earlier bursts in %s; such a surprise is expected once in %s weeks on this series",
+				v.Class, v.Clusters, days(v.HistoryMinutes), number(math.Pow(10, min(v.F, 12))))
+		case "gate":
+			if p.Contribution == 0 {
+				continue
+			}
+			r.Observed, r.Usual = round(v.Observed), round(v.Expected)
+			r.Text = "far beyond anything that the past of such series could excuse"
+		default:
+			continue
+		}
+		add(r)
+	}
+	if len(out) > 0 { // What rounding left.
+		out[0].Contribution = round(out[0].Contribution + round(v.F) - sum)
+	}
+	if v.Upper > 0 {
+		add(insight.Reason{
+			Feature: "threshold", Observed: round(v.Observed), Usual: round(v.Upper), Contribution: 0,
+			Text: fmt.Sprintf("would not have started below %s in %s", number(math.Ceil(v.Upper)), minutes(v.Window)),
+		})
+	}
+	if x.share != nil {
+		now, usual := x.share.Now(), x.share.Usual()
+		add(insight.Reason{
+			Feature: "errorShare", Observed: round(now), Usual: round(usual), Contribution: 0,
+			Text: fmt.Sprintf("%.0f %% of calls in the last hour failed; usually %.1f %%", now*100, usual*100),
+		})
+	}
+	if v.Adopted {
+		add(insight.Reason{
+			Feature: "levelShift", Observed: "adopted", Usual: "", Contribution: 0,
+			Text: "has lasted more than twelve hours and is taken as the new level, unless it falls back",
+		})
+	}
+	return out
+}
+
+// shortName is an identity as people speak of it: the last part of its ARN.
+func shortName(identity string) string {
+	if i := strings.LastIndexByte(identity, '/'); i >= 0 && i+1 < len(identity) {
+		return identity[i+1:]
+	}
+	return identity
+}
+
+// number writes a count for reading: whole where it is large, with two digits
+// where it is small.
+func number(x float64) string {
+	switch {
+	case x > 0 && x < 0.005:
+		return "next to none"
+	case x >= 1e6:
+		return fmt.Sprintf("%.2g", x)
+	case x >= 10 || x == math.Trunc(x):
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.2g", x)
+}
+
+// minutes writes a window's width.
+func minutes(n int) string {
+	switch {
+	case n == 1:
+		return "1 minute"
+	case n < 60:
+		return fmt.Sprintf("%d minutes", n)
+	case n == 60:
+		return "1 hour"
+	}
+	return fmt.Sprintf("%d hours", n/60)
+}
+
+// days writes a length of history.
+func days(minutes int) string {
+	switch d := minutes / 1440; d {
+	case 0:
+		return "less than a day"
+	case 1:
+		return "1 day"
+	default:
+		return fmt.Sprintf("%d days", d)
+	}
+}

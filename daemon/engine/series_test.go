@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// withSeries is a line that stores series in a real TSDB, at a clock that the
+// test sets.
+func withSeries(t *testing.T, now *time.Time) (*line, *tsdb.DB) {
+	t.Helper()
+	db, err := tsdb.Open(tsdb.Options{Dir: t.TempDir(), Now: func() time.Time { return *now }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	l := newLine(t, func(o *Options) {
+		o.Series = db
+		o.Now = func() time.Time { return *now }
+	})
+	db.AddLive(l.engine)
+	return l, db
+}
+
+// sum asks for a sum of counts by PromQL.
+func sum(t *testing.T, db *tsdb.DB, expr string, at time.Time) float64 {
+	t.Helper()
+	engine := tsdb.NewQueryEngine(tsdb.EngineOptions{})
+	q, err := engine.NewInstantQuery(context.Background(), db.Queryable(), nil, expr, at)
+	require.NoError(t, err)
+	defer q.Close()
+	res := q.Exec(context.Background())
+	require.NoError(t, res.Err)
+	v, err := res.Vector()
+	require.NoError(t, err)
+	if len(v) == 0 {
+		return 0
+	}
+	require.Len(t, v, 1)
+	return v[0].F
+}
+
+func TestSumsEqualEventsWhereverTheWatermarkIs(t *testing.T) {
+	events := office(3)
+	now := epoch.Add(3 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	l.deliver(t, events)
+	require.NoError(t, l.engine.Advance(context.Background()))
+	check := func(n int, when string) {
+		t.Helper()
+		for _, metric := range []string{"activity_events", "activity_identity_events", "activity_credential_events", "activity_source_events"} {
+			require.Equal(t, float64(n), sum(t, db, fmt.Sprintf("sum(sum_over_time(%s[10d]))", metric), now.Add(time.Minute)), "%s %s", metric, when)
+		}
+	}
+	check(len(events), "after history")
+
+	// An hour live: events arrive, the watermark follows half an hour behind.
+	n := len(events)
+	for m := range 60 {
+		live := burst(fmt.Sprintf("l%d-", m), now, time.Minute, 7, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+		l.deliver(t, live)
+		n += len(live)
+		now = now.Add(time.Minute)
+		require.NoError(t, l.engine.Advance(context.Background()))
+		if m%13 == 0 {
+			check(n, fmt.Sprintf("after %d minutes", m))
+		}
+	}
+	check(n, "after an hour")
+
+	// Events that come after the watermark change the series, and are counted.
+	late := burst("late", now.Add(-2*time.Hour), time.Minute, 5, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+	l.deliver(t, late)
+	now = now.Add(time.Minute)
+	require.NoError(t, l.engine.Advance(context.Background()))
+	check(n+5, "after late events")
+	require.Equal(t, uint64(5), l.engine.Totals().Late)
+
+	// Events from the future move nothing.
+	future := burst("f", now.Add(5*time.Hour), time.Minute, 3, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+	for i := range future {
+		future[i].Received = now
+	}
+	l.deliver(t, future)
+	require.NoError(t, l.engine.Advance(context.Background()))
+	check(n+5, "after events from the future")
+	require.Equal(t, uint64(3), l.engine.Totals().Future)
+}
+
+func TestWatermarkWaitsForBacklogAndPushClients(t *testing.T) {
+	now := epoch.Add(24 * time.Hour)
+	sources := []SourceFrontier{{Name: "a"}}
+	l := newLine(t, func(o *Options) {
+		o.Now = func() time.Time { return now }
+		o.Sources = func() []SourceFrontier { return sources }
+	})
+	key := event.StreamKey{Provider: "aws", Account: "111111111111"}
+	_, ok := l.engine.watermark(key)
+	require.False(t, ok, "a backlog holds it")
+	sources[0].AtEnd = true
+	w, ok := l.engine.watermark(key)
+	require.True(t, ok)
+	require.Equal(t, now.Add(-30*time.Minute), w, "the clock passes what is at its end")
+
+	batch := burst("p", now.Add(-3*time.Hour), time.Minute, 2, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+	_, err := l.log.Append(context.Background(), batch, eventlog.Replayable)
+	require.NoError(t, err)
+	l.engine.Arrived("client", batch)
+	w, _ = l.engine.watermark(key)
+	require.Equal(t, now.Add(-3*time.Hour-30*time.Minute), w, "a push client that is behind")
+	now = now.Add(pushIdle)
+	w, _ = l.engine.watermark(key)
+	require.Equal(t, now.Add(-30*time.Minute), w, "and silent")
+}
+
+func TestSeriesBeyondTheCapAreFolded(t *testing.T) {
+	now := epoch.Add(24 * time.Hour)
+	l, db := withSeries(t, &now)
+	l.engine.o.SeriesPerAccount = 40
+	var events []event.Event
+	for i := range 200 {
+		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	}
+	l.deliver(t, events)
+	require.NoError(t, l.engine.Advance(context.Background()))
+	require.Equal(t, 200.0, sum(t, db, "sum(sum_over_time(activity_identity_events[2d]))", now), "nothing is lost")
+	require.Positive(t, sum(t, db, `sum(sum_over_time(activity_identity_events{identity="__overflow__"}[2d]))`, now))
+	require.LessOrEqual(t, sum(t, db, `count(count_over_time({__name__=~"activity_.*"}[2d]))`, now), 45.0)
+}
+
+func TestBandsFollowTheSeries(t *testing.T) {
+	now := epoch.Add(9 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	l.deliver(t, office(9))
+	require.NoError(t, l.engine.Advance(context.Background()))
+	bands, err := l.engine.Bands(context.Background(), db.Queryable(), `activity_events{operation="CreateTags"}`, now.Add(-24*time.Hour), now.Add(-time.Hour), time.Hour)
+	require.NoError(t, err)
+	require.Len(t, bands, 1)
+	b := bands[0]
+	require.Len(t, b.Times, 23)
+	i := slices.Index(b.Times, epoch.Add(8*24*time.Hour+13*time.Hour).Unix()) // 12:00 to 13:00.
+	require.InDelta(t, 10, b.Expected[i], 5)
+	require.Greater(t, b.Upper[i], b.Expected[i])
+	night := slices.Index(b.Times, epoch.Add(8*24*time.Hour+3*time.Hour).Unix())
+	require.Less(t, b.Expected[night], 1.0)
+	_, err = l.engine.Bands(context.Background(), db.Queryable(), `up`, now.Add(-time.Hour), now, time.Hour)
+	require.ErrorIs(t, err, ErrBands)
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+// liveSeries counts the model series by the insight type that they raise.
+func (s *stream) liveSeries() map[string]int {
+	out := map[string]int{}
+	for k, n := range s.live {
+		out[kinds[k].insight] += n
+	}
+	return out
+}
+
+// ModelSeries counts the model series of all streams by insight type.
+func (e *Engine) ModelSeries() map[string]int {
+	out := map[string]int{}
+	for _, s := range e.list() {
+		s.mtx.Lock()
+		for typ, n := range s.liveSeries() {
+			out[typ] += n
+		}
+		s.mtx.Unlock()
+	}
+	return out
+}
+
+// Totals sums what the streams have seen.
+type Totals struct {
+	Events, Late, Future uint64
+	Suppressed           int
+	First, Last          time.Time
+}
+
+// Totals returns the sums over all streams.
+func (e *Engine) Totals() Totals {
+	var t Totals
+	for _, s := range e.list() {
+		s.mtx.Lock()
+		t.Events += s.events
+		t.Late += s.late
+		t.Future += s.future
+		t.Suppressed += s.suppressed
+		if s.begun && (t.First.IsZero() || s.firstTime.Before(t.First)) {
+			t.First = s.firstTime
+		}
+		if s.lastTime.After(t.Last) {
+			t.Last = s.lastTime
+		}
+		s.mtx.Unlock()
+	}
+	return t
+}
+
+// Coverage says what each detector knows, is still learning, or cannot see.
+func (e *Engine) Coverage(context.Context) (insight.Coverage, error) {
+	c := insight.Coverage{Streams: []insight.StreamCoverage{}}
+	for _, s := range e.list() {
+		c.Streams = append(c.Streams, s.coverage(e.o.Now()))
+	}
+	return c, nil
+}
+
+func (s *stream) coverage(now time.Time) insight.StreamCoverage {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	c := insight.StreamCoverage{
+		Provider: s.key.Provider, Account: s.key.Account, FirstEvent: s.firstTime, LastEvent: s.lastTime,
+		Events: s.events, Late: s.late, Future: s.future, LiveSeries: s.liveSeries(),
+		Suppressed: s.suppressed, Detectors: []insight.DetectorCoverage{}, Networks: []insight.ProposedNetwork{},
+	}
+	if s.begun {
+		done := s.done
+		c.Watermark = &done
+	}
+	for _, p := range s.learner.Proposed() {
+		c.Networks = append(c.Networks, insight.ProposedNetwork{CIDR: p.CIDR, Identities: p.Identities, Days: p.Days})
+	}
+	regions := map[string]map[symbol]int{}
+	for k := range s.models {
+		typ := kinds[k.kind].insight
+		if regions[typ] == nil {
+			regions[typ] = map[symbol]int{}
+		}
+		regions[typ][k.region]++
+	}
+	ready := s.firstTime.Add(s.o.WarmUp)
+	for _, typ := range []string{insight.TypeAPICallRate, insight.TypeAPIErrorRate, insight.TypeAk} {
+		var names []string
+		for r := range regions[typ] {
+			names = append(names, s.symbols.name(r))
+		}
+		slices.Sort(names)
+		if len(names) == 0 {
+			c.Detectors = append(c.Detectors, insight.DetectorCoverage{InsightType: typ, State: "blind", Reason: "no event of the account has what this detector looks at"})
+		}
+		for _, r := range names {
+			d := insight.DetectorCoverage{InsightType: typ, Region: r, State: "ready", Reason: fmt.Sprintf("%d series have a model", regions[typ][s.symbols.byName[r]])}
+			switch {
+			case s.done.Before(ready):
+				d.State, d.Until = "learning", &ready
+				d.Reason = fmt.Sprintf("the first %s of an account teach and raise nothing", s.o.WarmUp)
+			case now.Sub(s.lastTime) > 24*time.Hour:
+				d.State = "blind"
+				d.Reason = "no event of the account since " + s.lastTime.Format(time.RFC3339)
+			}
+			c.Detectors = append(c.Detectors, d)
+		}
+	}
+	return c
+}
+
+// IdentityQuery asks for what is known of identities.
+type IdentityQuery struct {
+	Provider, Account, Kind string
+	// Text is part of the identity's name.
+	Text  string
+	Limit int
+	// Next is what the page before gave.
+	Next string
+}
+
+// Identities lists identities in order of stream and name.
+func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Profile, string, error) {
+	out := []insight.Profile{}
+	for _, s := range e.list() {
+		if q.Provider != "" && q.Provider != s.key.Provider || q.Account != "" && q.Account != s.key.Account {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, "", err
+		}
+		s.mtx.Lock()
+		var found []*who
+		for _, w := range s.identities {
+			if q.Kind != "" && q.Kind != w.kind.String() || !strings.Contains(w.name, q.Text) {
+				continue
+			}
+			if s.cursor(w) > q.Next {
+				found = append(found, w)
+			}
+		}
+		slices.SortFunc(found, func(a, b *who) int { return strings.Compare(a.name, b.name) })
+		for _, w := range found {
+			if q.Limit > 0 && len(out) == q.Limit {
+				last := out[len(out)-1]
+				s.mtx.Unlock()
+				return out, last.Provider + "/" + last.Account + "\x00" + last.Identity, nil
+			}
+			out = append(out, w.profile(s.key, s.symbols))
+		}
+		s.mtx.Unlock()
+	}
+	return out, "", nil
+}
+
+func (s *stream) cursor(w *who) string { return s.key.String() + "\x00" + w.name }
+
+// Identity returns the identity of that id.
+func (e *Engine) Identity(_ context.Context, id string) (insight.Profile, bool, error) {
+	for _, s := range e.list() {
+		s.mtx.Lock()
+		for _, w := range s.identities {
+			if profileID(s.key, w.name) == id {
+				p := w.profile(s.key, s.symbols)
+				s.mtx.Unlock()
+				return p, true, nil
+			}
+		}
+		s.mtx.Unlock()
+	}
+	return insight.Profile{}, false, nil
+}
+
+// Streams returns the keys of the streams that exist.
+func (e *Engine) Streams() []event.StreamKey {
+	var out []event.StreamKey
+	for _, s := range e.list() {
+		out = append(out, s.key)
+	}
+	return out
+}
+
+// FinalUpTo is up to when everything is final: the least of the streams'
+// watermarks.
+func (e *Engine) FinalUpTo() time.Time {
+	var least time.Time
+	for _, s := range e.list() {
+		s.mtx.Lock()
+		if s.begun && (least.IsZero() || s.done.Before(least)) {
+			least = s.done
+		}
+		s.mtx.Unlock()
+	}
+	return least
+}

@@ -1,0 +1,252 @@
+package event
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// A decoder reads the records of one provider. There is one file a provider,
+// and one line in the table below.
+type decoder struct {
+	provider string
+	// wants says what the decoder expects, for errors: "a CloudTrail record
+	// with eventSource and eventName".
+	wants string
+	// detect reports whether raw, a complete JSON object, is a record of this
+	// provider.
+	detect func(raw []byte) bool
+	// decode reads the object that starts at b[0] into e, which it clears
+	// first. What follows the object in b is not looked at. The strings of e
+	// share memory with b; Raw, Provider and Received are the caller's to fill.
+	decode func(b []byte, e *Event, p *stringPool) (n int, v verdict, err error)
+}
+
+// verdict says what a decoder made of an object.
+type verdict uint8
+
+const (
+	// verdictDecoded: the event is filled; n is the object's length.
+	verdictDecoded verdict = iota
+	// verdictForeign: the object is sound, and no record of this provider; n is
+	// its length.
+	verdictForeign
+	// verdictRefused: the object is a record with something in it that cannot
+	// be; err says what; n is its length.
+	verdictRefused
+	// verdictBroken: the text is no JSON, or ends too early; n is a fault.
+	verdictBroken
+	// verdictInside: the object is an envelope; n is the index of the value in
+	// which records are.
+	verdictInside
+)
+
+// decoders are asked in this order where nothing says which provider it is.
+var decoders = []*decoder{&cloudTrailDecoder}
+
+// Providers lists the providers that have a decoder.
+func Providers() []string {
+	names := make([]string, len(decoders))
+	for i, d := range decoders {
+		names[i] = d.provider
+	}
+	return names
+}
+
+func decodersOf(provider string) ([]*decoder, error) {
+	if provider == "" {
+		return decoders, nil
+	}
+	i := slices.IndexFunc(decoders, func(d *decoder) bool { return d.provider == provider })
+	if i < 0 {
+		return nil, fmt.Errorf("unknown provider %q: the known ones are %s", provider, strings.Join(Providers(), ", "))
+	}
+	return decoders[i : i+1], nil
+}
+
+// Detect names the provider of a record, or returns the empty string.
+func Detect(raw []byte) string {
+	for _, d := range decoders {
+		if d.detect(raw) {
+			return d.provider
+		}
+	}
+	return ""
+}
+
+// Decode reads one record, such as Event.Raw, into e. An empty provider is
+// detected. The strings of e, and e.Raw, share memory with raw. Received is
+// left zero.
+func Decode(provider string, raw []byte, e *Event) error {
+	ds, err := decodersOf(provider)
+	if err != nil {
+		return err
+	}
+	var p stringPool
+	start := skipSpace(raw, 0)
+	n, err := decodeObject(ds, raw[start:], e, &p)
+	if err != nil {
+		return err
+	}
+	end := start + n
+	if i := skipSpace(raw, end); i < len(raw) {
+		return newSyntaxError(raw, fault(i, faultTail))
+	}
+	e.Raw = raw[start:end:end]
+	return nil
+}
+
+// errEnvelope is the answer to an envelope where a record has to be.
+var errEnvelope = errors.New("found an envelope around records, expected a record")
+
+// decodeObject decodes the one object at the start of b with the first decoder
+// that knows it, and returns its length.
+func decodeObject(ds []*decoder, b []byte, e *Event, p *stringPool) (int, error) {
+	if len(b) == 0 {
+		return 0, newSyntaxError(b, fault(0, faultEnd))
+	}
+	if b[0] != '{' {
+		if n := skipValue(b, 0, 0); n < 0 {
+			return 0, newSyntaxError(b, n)
+		}
+		return 0, foreignError(ds, b)
+	}
+	for _, d := range ds {
+		n, v, err := d.decode(b, e, p)
+		switch v {
+		case verdictDecoded:
+			e.Provider = d.provider
+			return n, nil
+		case verdictRefused:
+			return 0, err
+		case verdictBroken:
+			return 0, newSyntaxError(b, n)
+		case verdictInside:
+			return 0, errEnvelope
+		}
+	}
+	return 0, foreignError(ds, b)
+}
+
+// foreignError says what the value at the start of b is, and what would have
+// been understood. The value is sound JSON.
+func foreignError(ds []*decoder, b []byte) error {
+	wants := make([]string, len(ds))
+	for i, d := range ds {
+		wants[i] = d.wants
+	}
+	return fmt.Errorf("found %s, expected %s", describe(b), strings.Join(wants, " or "))
+}
+
+// describe says in a few words what the sound value at the start of b is.
+func describe(b []byte) string {
+	switch c := b[0]; c {
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	case '{':
+	default:
+		return "a number"
+	}
+	const shown = 6
+	var keys []string
+	for i, first := 1, true; len(keys) <= shown; first = false {
+		key, next, more := nextKey(b, i, first)
+		if !more {
+			break
+		}
+		keys = append(keys, strconv.Quote(clip(key, 40)))
+		if i = skipValue(b, next, 1); i < 0 {
+			break
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return "an empty object"
+	case len(keys) > shown:
+		return "an object with the keys " + strings.Join(keys[:shown], ", ") + ", …"
+	}
+	return "an object with the keys " + strings.Join(keys, ", ")
+}
+
+// clip shortens what came from outside before it goes into an error.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// envelopeKey says whether a decoder should go into the value at b[i] of a key
+// that it does not know, rather than step over it: lists of records, and
+// objects or strings that hold one.
+//
+//	Records          CloudTrail's files in S3
+//	Events           the answer of LookupEvents; its elements hold CloudTrailEvent
+//	logEvents        a CloudWatch Logs subscription; its elements hold message
+//	detail           EventBridge (CloudWatch Events)
+//	data, record     the files of rule tests, and the wrappers of log shippers
+func envelopeKey(key string, b []byte, i int) bool {
+	switch key {
+	case "Records", "Events", "logEvents":
+		return b[i] == '['
+	case "detail", "data", "record", "CloudTrailEvent", "message":
+		return b[i] == '{' || b[i] == '"' && i+1 < len(b) && b[i+1] == '{'
+	}
+	return false
+}
+
+// hashUID is the id of a record that has none: 128 bits of hash, in
+// hexadecimal. The same bytes give the same id; the same record in other white
+// space does not.
+func hashUID(raw []byte) string {
+	var sum [16]byte
+	for i, seed := range [...]uint64{0, 0x9e3779b97f4a7c15} {
+		d := xxhash.NewWithSeed(seed)
+		_, _ = d.Write(raw)
+		d.Sum(sum[:i*8])
+	}
+	return hex.EncodeToString(sum[:])
+}
+
+// stringPool hands out the short lists of strings that events carry, many from
+// one allocation. What is handed out is never taken back.
+type stringPool struct {
+	// size is how many strings are allocated together; 0 is for single use.
+	size int
+	free []string
+	list []string
+}
+
+// begin starts a list.
+func (p *stringPool) begin() { p.list = p.free[:0] }
+
+// add puts a string at the end of the list.
+func (p *stringPool) add(s string) {
+	if len(p.list) == cap(p.list) {
+		grown := make([]string, len(p.list), 2*len(p.list)+max(p.size, 1))
+		copy(grown, p.list)
+		p.list = grown
+	}
+	p.list = append(p.list, s)
+}
+
+// take ends the list and returns it, nil where nothing was added.
+func (p *stringPool) take() []string {
+	n := len(p.list)
+	if n == 0 {
+		return nil
+	}
+	p.free = p.list[n:]
+	return p.list[:n:n]
+}

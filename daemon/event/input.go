@@ -1,0 +1,187 @@
+package event
+
+import (
+	"bufio"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+const (
+	firstSlab = 16 << 10
+	fullSlab  = 256 << 10
+	// minRead is the least room at the end of a slab that is worth a read.
+	minRead = 4 << 10
+)
+
+// input reads a stream into slabs. What has been read stays where it is for as
+// long as anybody points to it: a slab that is full is left to its events, and
+// only its unread end is copied into the next one.
+type input struct {
+	src io.Reader
+	// buf is what has been read of the current slab; buf[pos:] is unread.
+	buf []byte
+	pos int
+	// base is the offset of buf[0] in the decompressed stream.
+	base int64
+	// err is what ended the stream, io.EOF at its proper end.
+	err     error
+	started bool
+	unzip   *unzipper
+}
+
+// offset is the place of the unread part in the decompressed stream.
+func (in *input) offset() int64 { return in.base + int64(in.pos) }
+
+// held is how many bytes are read and not used.
+func (in *input) held() int { return len(in.buf) - in.pos }
+
+// fill reads once more. It reports false at the end of the stream. Indices
+// into buf are void afterwards; indices into buf[pos:] still hold.
+func (in *input) fill() bool {
+	if !in.started {
+		in.started = true
+		return in.start()
+	}
+	return in.read()
+}
+
+// start looks at the first bytes: gzip is unpacked, and a byte-order mark is
+// stepped over.
+func (in *input) start() bool {
+	for in.held() < 3 && in.read() {
+	}
+	if b := in.buf; len(b) >= 2 && b[0] == 0x1f && b[1] == 0x8b {
+		in.unzip = unzippers.Get().(*unzipper)
+		src, err := in.unzip.open(b, in.src, in.err)
+		in.src, in.buf, in.err = src, nil, nil
+		if err != nil {
+			in.stop(err)
+			return false
+		}
+		for in.held() < 3 && in.read() {
+		}
+	}
+	if b := in.buf; len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
+		in.pos = 3
+	}
+	return in.held() > 0 || in.read()
+}
+
+func (in *input) read() bool {
+	if in.err != nil {
+		return false
+	}
+	if cap(in.buf)-len(in.buf) < minRead {
+		in.grow()
+	}
+	for range 100 {
+		n, err := in.src.Read(in.buf[len(in.buf):cap(in.buf)])
+		in.buf = in.buf[:len(in.buf)+n]
+		if err != nil {
+			in.stop(err)
+		}
+		if n > 0 || err != nil {
+			return n > 0
+		}
+	}
+	in.stop(io.ErrNoProgress)
+	return false
+}
+
+// grow begins a new slab with the unread end of the old one.
+func (in *input) grow() {
+	size := min(max(2*cap(in.buf), firstSlab), fullSlab)
+	if held := in.held(); 2*held > size {
+		size = 2*held + minRead
+	}
+	slab := make([]byte, in.held(), size)
+	copy(slab, in.buf[in.pos:])
+	in.base += int64(in.pos)
+	in.buf, in.pos = slab, 0
+}
+
+// private begins a slab that is the caller's alone, and drops what is unread.
+func (in *input) private() {
+	in.base += int64(len(in.buf))
+	in.buf, in.pos = make([]byte, 0, fullSlab), 0
+}
+
+// forget drops what is read, and reuses its memory. It may be called where
+// nobody has seen it: after private.
+func (in *input) forget() {
+	in.base += int64(len(in.buf))
+	in.buf, in.pos = in.buf[:0], 0
+}
+
+func (in *input) stop(err error) {
+	in.err = err
+	if in.unzip != nil {
+		in.unzip.close()
+		in.unzip = nil
+	}
+	in.src = nil
+}
+
+// unzipper is a gzip reader with its buffers, which are worth keeping: S3 holds
+// CloudTrail in many small files.
+type unzipper struct {
+	head rest
+	buf  *bufio.Reader
+	zip  *gzip.Reader
+}
+
+var unzippers = sync.Pool{New: func() any { return &unzipper{buf: bufio.NewReaderSize(nil, 32<<10)} }}
+
+// open reads gzip from the bytes that were read already and what follows them.
+func (u *unzipper) open(head []byte, src io.Reader, err error) (io.Reader, error) {
+	u.head = rest{head: head, src: src, err: err}
+	u.buf.Reset(&u.head)
+	if u.zip == nil {
+		zip, err := gzip.NewReader(u.buf)
+		if err != nil {
+			return nil, early(err)
+		}
+		u.zip = zip
+		return u.zip, nil
+	}
+	if err := u.zip.Reset(u.buf); err != nil {
+		return nil, early(err)
+	}
+	return u.zip, nil
+}
+
+func (u *unzipper) close() {
+	u.head = rest{}
+	u.buf.Reset(nil)
+	unzippers.Put(u)
+}
+
+// early makes the end of a stream inside a gzip header what it is: unexpected.
+func early(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// rest gives bytes that were read already, and then the rest of the stream,
+// which may have ended.
+type rest struct {
+	head []byte
+	src  io.Reader
+	err  error
+}
+
+func (r *rest) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.src.Read(p)
+}

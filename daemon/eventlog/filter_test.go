@@ -1,0 +1,131 @@
+package eventlog
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+func TestFilterMatch(t *testing.T) {
+	e := event.Event{
+		UID: "u-1", Provider: "aws", Account: "123", Service: "ec2.amazonaws.com", Operation: "RunInstances",
+		Access: event.AccessWrite, Outcome: event.OutcomeSuccess, Class: "mass_deletion iam", Risk: 2,
+		Actor:     event.Actor{Identity: `arn:aws:iam::123:user/"quoted"`, Kind: event.KindHuman},
+		Source:    event.Source{Address: "198.51.100.7", ASN: 64500, Network: event.NetworkVPN},
+		Resources: []string{"i-1", "i-2"}, Raw: []byte(`{"eventName":"RunInstances","note":"a\nb"}`),
+	}
+	azure := event.Event{Provider: "azure", Operation: "MICROSOFT.COMPUTE/virtualMachines/WRITE"}
+	f := func(e *event.Event, filter string, want bool) {
+		t.Helper()
+		got, err := ParseFilter(filter)
+		require.NoError(t, err, filter)
+		require.Equal(t, want, got.Match(e), filter)
+		require.Equal(t, filter, got.String())
+	}
+	f(&e, ``, true)
+	f(&e, ` {} `, true)
+	f(&e, `provider="aws"`, true)
+	f(&e, `provider="aws" operation="RunInstances"`, true)
+	f(&e, `provider="aws",operation="RunInstances",`, true)
+	f(&e, `{provider="aws", operation="RunInstances" }`, true)
+	f(&e, `provider = 'aws' operation=~`+"`Run.*`", true)
+	f(&e, `provider="aws"operation="Stop"`, false)
+	f(&e, `operation=="RunInstances"`, true)
+	f(&e, `operation="runinstances"`, false)
+	f(&e, `operation=~"Run"`, false)
+	f(&e, `operation=~"Run.*|Stop.*"`, true)
+	f(&e, `operation!~"Run.*"`, false)
+	f(&e, `operation!="RunInstances"`, false)
+	f(&e, `error_code=""`, true)
+	f(&e, `error_code!=""`, false)
+	f(&e, `access="write" outcome="success" identity_kind="human" mfa="false" risk="2" asn="64500" network="vpn"`, true)
+	f(&e, `identity="arn:aws:iam::123:user/\"quoted\""`, true)
+	f(&e, `resource="i-2"`, true)
+	f(&e, `resource!="i-2"`, false)
+	f(&e, `resource!="i-3"`, true)
+	f(&e, `resource=~"i-.*" class="iam"`, true)
+	f(&e, `class!="iam"`, false)
+	f(&azure, `class=""`, true)
+	f(&azure, `resource="" class!="iam"`, true)
+	f(&azure, `resource!=""`, false)
+	f(&e, `"RunInstances"`, true)
+	f(&e, `"runinstances"`, false)
+	f(&e, `!"StopLogging"`, true)
+	f(&e, `! "RunInstances"`, false)
+	f(&e, "`a\\nb`", true)
+	f(&e, `"a\\nb" provider="aws"`, true)
+	f(&e, `uid="u-1" ip="198.51.100.7"`, true)
+	f(&azure, `operation="microsoft.compute/virtualmachines/write"`, true)
+	f(&azure, `operation=~"microsoft.compute/.*/write"`, true)
+	f(&azure, `operation!~"microsoft.compute/.*/write"`, false)
+	f(&azure, `operation!="microsoft.compute/virtualmachines/write"`, false)
+}
+
+func TestFilterErrors(t *testing.T) {
+	f := func(filter string, column int, says ...string) {
+		t.Helper()
+		_, err := ParseFilter(filter)
+		require.Error(t, err, filter)
+		var fe *FilterError
+		require.True(t, errors.As(err, &fe), "%v", err)
+		require.Equal(t, column, fe.Column, "%v", err)
+		for _, s := range says {
+			require.ErrorContains(t, err, s)
+		}
+	}
+	f(`regoin="eu"`, 1, `found "regoin"`, "the name of a field", "did you mean region?", "the fields are access, account,")
+	f(`provider="aws" Operation="x"`, 16, "did you mean operation?")
+	f(`qqqqqq="x"`, 1, `found "qqqqqq"`, "the fields are")
+	f(`provider`, 9, "found the end of the filter", "=, !=, =~ or !~ after provider")
+	f(`provider "aws"`, 10, `expected =, !=, =~ or !~ after provider`)
+	f(`provider=aws`, 10, `found "aws"`, "a quoted value for provider")
+	f(`provider="aws`, 14, "end of the filter", `a closing "`)
+	f("provider=`aws", 14, "a closing `")
+	f(`provider="a\qs"`, 12, "an escape", "backquotes")
+	f(`"ü" provider=~"("`, 15, "a regular expression", "missing closing )")
+	f(`{provider="aws"`, 16, "a closing brace")
+	f(`provider="aws"}`, 15, `found "}"`, "the name of a field or a quoted text")
+	f(`{provider="aws"} x`, 18, "the end of the filter")
+	f(`,provider="aws"`, 1, `found ",provider=\"aws\""`)
+	f(`""`, 1, "a text that is not empty")
+	f(`!provider="aws"`, 2, "a quoted text after !")
+	f(`provider!"aws"`, 9)
+	_, err := ParseFilter(string(make([]byte, maxFilterLen+1)))
+	require.ErrorContains(t, err, "more than 65536")
+}
+
+func TestEveryFieldCanBeSearched(t *testing.T) {
+	for _, f := range event.Fields {
+		if f.Name == "provider" || f.Name == "account" {
+			continue
+		}
+		require.Contains(t, fieldColumns, f.Name)
+	}
+}
+
+func FuzzParseFilter(f *testing.F) {
+	for _, s := range []string{``, `{provider="aws", operation=~"Run.*"}`, `"text" !"other"`, `resource!~'a|b' uid!="x"`, "`a`", `class="\x41\u00e4"`, `regoin="x"`} {
+		f.Add(s)
+	}
+	g := newTraffic(1, 1)
+	events := g.events(3, 1)
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParseFilter(s)
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatal("an error without words")
+			}
+			return
+		}
+		for i := range events {
+			p.Match(&events[i])
+		}
+		// In braces and with commas it means the same.
+		if q, err := ParseFilter(s); err != nil || len(q.conditions) != len(p.conditions) {
+			t.Fatalf("%q is understood once and not again: %v", s, err)
+		}
+	})
+}

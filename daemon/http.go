@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"github.com/insightd/insightd/daemon/api"
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// apiOptions are what the HTTP interface answers from.
+func (d *Daemon) apiOptions(c *config.Config, page http.Handler) api.Options {
+	l := c.Web.Limits
+	return api.Options{
+		Insights:        d.insights,
+		Events:          d.log,
+		Knowledge:       knowledge{d.engine, d.series},
+		Pusher:          d.intake,
+		Prometheus:      d.prometheusOptions(c),
+		EnableLifecycle: d.o.EnableLifecycle,
+		Lifecycle: api.Lifecycle{
+			Ready:  d.readiness,
+			Reload: d.Reload,
+			Quit:   func() { d.quitOnce.Do(func() { close(d.quit) }) },
+		},
+		Status:      func() any { return d.sources.status() },
+		Page:        page,
+		ExternalURL: d.o.ExternalURL,
+		Limits: api.Limits{
+			BodyBytes: int64(l.MaxBodySize), DecompressedBytes: int64(l.MaxDecompressedSize),
+			Range: l.MaxQueryRange, Searches: l.MaxConcurrentQueries,
+		},
+		Classify:   classify,
+		Gatherer:   d.registry,
+		Registerer: d.registry,
+		Logger:     d.logger,
+		Now:        d.o.Now,
+	}
+}
+
+func (d *Daemon) prometheusOptions(c *config.Config) api.PrometheusOptions {
+	l := c.Web.Limits
+	var metadata []api.PrometheusMetadata
+	for _, m := range tsdb.Metrics {
+		metadata = append(metadata, api.PrometheusMetadata{Name: m.Name, Type: "gauge", Help: m.Help})
+	}
+	return api.PrometheusOptions{
+		Queryable:     d.series.Queryable(),
+		Engine:        d.queries,
+		Stats:         d.series,
+		Metadata:      metadata,
+		MaxConcurrent: l.MaxConcurrentQueries,
+		Logger:        d.logger,
+		Gatherer:      d.registry,
+		Now:           d.o.Now,
+		Flags:         d.o.Flags,
+		ConfigText:    func() string { return d.config.Load().String() },
+		Build: api.PrometheusBuild{
+			Version: version.Version, Revision: version.Revision, Branch: version.Branch,
+			BuildUser: version.BuildUser, BuildDate: version.BuildDate,
+		},
+		Started:   d.started,
+		Retention: c.Storage.Series.Retention,
+		Reloaded:  d.reloaded.get,
+		Ready:     d.ready.Load,
+	}
+}
+
+// readiness says whether the daemon answers from everything that it knows.
+func (d *Daemon) readiness() (bool, string) {
+	if d.ready.Load() {
+		return true, ""
+	}
+	return false, "models are being rebuilt from the event log"
+}
+
+// classify says what errors of the rooms are to a client.
+func classify(err error) api.ErrorType {
+	var filter *eventlog.FilterError
+	switch {
+	case errors.As(err, &filter), errors.Is(err, eventlog.ErrBadQuery), errors.Is(err, eventlog.ErrCursor),
+		errors.Is(err, insight.ErrQuery), errors.Is(err, engine.ErrBands):
+		return api.ErrorBadData
+	case errors.Is(err, eventlog.ErrClosed), errors.Is(err, tsdb.ErrClosed), errors.Is(err, insight.ErrClosed):
+		return api.ErrorUnavailable
+	}
+	return ""
+}
+
+// knowledge answers from the engine in the API's words.
+type knowledge struct {
+	engine *engine.Engine
+	series *tsdb.DB
+}
+
+func (k knowledge) Coverage(ctx context.Context) (insight.Coverage, error) {
+	return k.engine.Coverage(ctx)
+}
+
+func (k knowledge) Identities(ctx context.Context, q api.IdentityQuery) ([]insight.Profile, string, error) {
+	return k.engine.Identities(ctx, engine.IdentityQuery(q))
+}
+
+func (k knowledge) Identity(ctx context.Context, id string) (insight.Profile, bool, error) {
+	return k.engine.Identity(ctx, id)
+}
+
+func (k knowledge) Bands(ctx context.Context, selector string, from, to time.Time, step time.Duration) ([]insight.Band, error) {
+	return k.engine.Bands(ctx, k.series.Queryable(), selector, from, to, step)
+}

@@ -1,0 +1,391 @@
+package insight
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The bytes of the journal are described in DESIGN.md beside this file.
+const (
+	journalMagic = "insightd insights 1\n"
+	frameHead    = 9 // Length, checksum, kind.
+	// maxFrame bounds what a reader believes of a length.
+	maxFrame = 4 << 20
+
+	journalPrefix  = "insights-"
+	journalSuffix  = ".journal"
+	journalPartial = ".tmp"
+
+	// wasteful is how much of a journal may be out of date before it is written
+	// anew.
+	wasteful = 4 << 20
+)
+
+// The kinds of frame.
+const (
+	frameRevision byte = 1 // JSON of a revision, in place of that of its number.
+	frameDelete   byte = 2 // The id of an insight that is deleted.
+	frameReset    byte = 3 // Everything before is forgotten.
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+	errNoJournal = errors.New("not a journal of insights that this version can read")
+)
+
+// frame is one entry of a journal. Its payload is valid until the next is read.
+type frame struct {
+	kind    byte
+	payload []byte
+}
+
+func (f frame) bytes() int64 { return frameHead + int64(len(f.payload)) }
+
+// appendFrame puts a frame at the end of b.
+func appendFrame(b []byte, kind byte, payload []byte) []byte {
+	at := len(b)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload)))
+	b = append(b, 0, 0, 0, 0, kind)
+	b = append(b, payload...)
+	sum := crc32.Update(crc32.Checksum(b[at:at+4], castagnoli), castagnoli, b[at+8:])
+	binary.LittleEndian.PutUint32(b[at+4:], sum)
+	return b
+}
+
+// findings are what reading a journal came to.
+type findings struct {
+	// good is the length up to which the journal can be used and appended to.
+	good int64
+	// frames were read and used.
+	frames int
+	// corrupt frames cost only themselves: their length was right.
+	corrupt int
+}
+
+// readJournal reads the frames of a journal. What comes after findings.good is
+// a torn tail. An error of use makes its frame count as corrupt. The error is
+// errNoJournal where the beginning is wrong, and one of r otherwise.
+func readJournal(r io.Reader, use func(frame) error) (findings, error) {
+	var found findings
+	br := bufio.NewReaderSize(r, 1<<16)
+	magic := make([]byte, len(journalMagic))
+	n, err := io.ReadFull(br, magic)
+	switch {
+	case err == nil && string(magic) == journalMagic:
+	case (err == io.EOF || err == io.ErrUnexpectedEOF) && strings.HasPrefix(journalMagic, string(magic[:n])):
+		return found, nil
+	case err == nil || err == io.EOF || err == io.ErrUnexpectedEOF:
+		return found, errNoJournal
+	default:
+		return found, err
+	}
+	found.good = int64(len(journalMagic))
+	var head [frameHead]byte
+	var payload []byte
+	for {
+		if _, err := io.ReadFull(br, head[:]); err != nil {
+			return found, tail(err)
+		}
+		size := binary.LittleEndian.Uint32(head[:4])
+		if size > maxFrame {
+			return found, nil
+		}
+		if int(size) > cap(payload) {
+			payload = make([]byte, size)
+		}
+		payload = payload[:size]
+		if _, err := io.ReadFull(br, payload); err != nil {
+			return found, tail(err)
+		}
+		sum := crc32.Update(crc32.Checksum(head[:4], castagnoli), castagnoli, head[8:])
+		sum = crc32.Update(sum, castagnoli, payload)
+		f := frame{kind: head[8], payload: payload}
+		switch {
+		case sum != binary.LittleEndian.Uint32(head[4:8]):
+			// Whether the length was right shows in what follows; where nothing
+			// follows, this is the torn tail.
+			if _, err := br.Peek(1); err != nil {
+				return found, tail(err)
+			}
+			found.corrupt++
+		case f.kind < frameRevision || f.kind > frameReset || use(f) != nil:
+			found.corrupt++
+		default:
+			found.frames++
+		}
+		found.good += f.bytes()
+	}
+}
+
+// tail says that the end of the bytes is no error.
+func tail(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// journal is the file that holds the insights. It is guarded by the store.
+type journal struct {
+	dir    string
+	logger *slog.Logger
+	f      *os.File
+	number uint64
+	size   int64
+	// garbage is how much of size is out of date.
+	garbage int64
+	dirty   bool
+	// broken says why nothing can be appended any more.
+	broken error
+	// compaction takes a copy of every frame while it is under way.
+	compaction *compaction
+
+	// corrupt frames and cut bytes that were found when it was opened.
+	corrupt int
+	cut     int64
+}
+
+func journalName(number uint64) string {
+	return journalPrefix + fmt.Sprintf("%08d", number) + journalSuffix
+}
+
+// openJournal opens the newest journal of dir, or begins one, and hands every
+// frame to use. A torn tail is cut off.
+func openJournal(dir string, logger *slog.Logger, use func(*journal, frame) error) (*journal, error) {
+	number, err := clean(dir)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{dir: dir, logger: logger, number: number}
+	name := filepath.Join(dir, journalName(number))
+	if j.f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+		return nil, err
+	}
+	if err := j.read(use); err != nil {
+		return nil, errors.Join(fmt.Errorf("reading %q: %w", name, err), j.f.Close())
+	}
+	return j, nil
+}
+
+func (j *journal) read(use func(*journal, frame) error) error {
+	size, err := j.f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if _, err := j.f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	found, err := readJournal(j.f, func(f frame) error {
+		err := use(j, f)
+		j.size += f.bytes()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	j.corrupt, j.cut = found.corrupt, size-found.good
+	if j.corrupt > 0 {
+		j.logger.Warn("The insights' journal has corrupt frames; what they held is raised again by a rebuild", "file", j.f.Name(), "frames", j.corrupt)
+	}
+	if j.cut > 0 {
+		j.logger.Warn("Cutting off the torn tail of the insights' journal", "file", j.f.Name(), "bytes", j.cut, "at", found.good)
+		if err := j.f.Truncate(found.good); err != nil {
+			return err
+		}
+	}
+	j.size = found.good
+	if _, err := j.f.Seek(j.size, io.SeekStart); err != nil {
+		return err
+	}
+	if j.size == 0 {
+		if _, err := j.f.WriteString(journalMagic); err != nil {
+			return err
+		}
+		j.size = int64(len(journalMagic))
+		j.dirty = true
+		if err := j.sync(); err != nil {
+			return err
+		}
+		return syncDir(j.dir)
+	}
+	return nil
+}
+
+// clean deletes what a crash left of a compaction, and returns the number of
+// the newest journal, 1 where there is none.
+func clean(dir string) (uint64, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	newest := uint64(1)
+	var old []string
+	for _, f := range files {
+		name, ok := strings.CutPrefix(f.Name(), journalPrefix)
+		if !ok {
+			continue
+		}
+		if strings.HasSuffix(name, journalPartial) {
+			old = append(old, f.Name())
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSuffix(name, journalSuffix), 10, 64)
+		if err == nil && f.Name() == journalName(n) {
+			newest = max(newest, n)
+			old = append(old, f.Name())
+		}
+	}
+	for _, name := range old {
+		if name == journalName(newest) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return 0, err
+		}
+	}
+	return newest, nil
+}
+
+// append writes a frame and returns its size. It is not fsynced.
+func (j *journal) append(kind byte, payload []byte) (int64, error) {
+	if j.broken != nil {
+		return 0, j.broken
+	}
+	if len(payload) > maxFrame {
+		return 0, fmt.Errorf("a frame of %d bytes is more than %d", len(payload), maxFrame)
+	}
+	b := appendFrame(nil, kind, payload)
+	if _, err := j.f.Write(b); err != nil {
+		// Back to the last good frame, or the next would stand behind half a
+		// one.
+		terr := j.f.Truncate(j.size)
+		if _, serr := j.f.Seek(j.size, io.SeekStart); terr == nil {
+			terr = serr
+		}
+		if terr != nil {
+			j.broken = fmt.Errorf("the journal could not be cut back after a failed write: %w", terr)
+			return 0, errors.Join(err, j.broken)
+		}
+		return 0, err
+	}
+	j.size += int64(len(b))
+	j.dirty = true
+	if j.compaction != nil {
+		j.compaction.late = append(j.compaction.late, b...)
+	}
+	return int64(len(b)), nil
+}
+
+func (j *journal) sync() error {
+	if !j.dirty {
+		return nil
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("fsyncing %q: %w", j.f.Name(), err)
+	}
+	j.dirty = false
+	return nil
+}
+
+// wasteful reports whether it is time to write the journal anew.
+func (j *journal) wasteful() bool {
+	return j.compaction == nil && j.garbage > wasteful && j.garbage > j.size/2
+}
+
+func (j *journal) close() error {
+	if j.compaction != nil {
+		j.compaction.abandon()
+	}
+	return errors.Join(j.sync(), j.f.Close())
+}
+
+// compaction is a new journal that is being written.
+type compaction struct {
+	j    *journal
+	f    *os.File
+	w    *bufio.Writer
+	size int64
+	// late are the frames that the old journal got meanwhile.
+	late []byte
+	err  error
+}
+
+// begin starts a compaction. From then on what is appended goes to both.
+func (j *journal) begin() (*compaction, error) {
+	if j.compaction != nil {
+		return nil, errors.New("a compaction is under way")
+	}
+	f, err := os.Create(filepath.Join(j.dir, journalName(j.number+1)+journalPartial))
+	if err != nil {
+		return nil, fmt.Errorf("writing the journal anew: %w", err)
+	}
+	c := &compaction{j: j, f: f, w: bufio.NewWriterSize(f, 1<<16), size: int64(len(journalMagic))}
+	_, c.err = c.w.WriteString(journalMagic)
+	j.compaction = c
+	return c, nil
+}
+
+// add writes a frame of what the tables hold. It needs no lock.
+func (c *compaction) add(kind byte, payload []byte) error {
+	b := appendFrame(nil, kind, payload)
+	_, err := c.w.Write(b)
+	c.size += int64(len(b))
+	return err
+}
+
+// finish puts the new journal in the place of the old one. The store's lock is
+// held.
+func (c *compaction) finish() error {
+	j := c.j
+	err := c.err
+	if err == nil {
+		_, err = c.w.Write(c.late)
+	}
+	if err == nil {
+		err = c.w.Flush()
+	}
+	if err == nil {
+		err = c.f.Sync()
+	}
+	next := filepath.Join(j.dir, journalName(j.number+1))
+	if err == nil {
+		err = os.Rename(c.f.Name(), next)
+	}
+	if err != nil {
+		c.abandon()
+		return fmt.Errorf("writing the journal anew: %w", err)
+	}
+	old := j.f
+	j.f, j.number, j.size = c.f, j.number+1, c.size+int64(len(c.late))
+	// What came late may be out of date by now; the next compaction counts it.
+	j.garbage, j.dirty, j.broken, j.compaction = 0, false, nil, nil
+	return errors.Join(syncDir(j.dir), old.Close(), os.Remove(old.Name()))
+}
+
+// abandon leaves the old journal in force. The store's lock is held.
+func (c *compaction) abandon() {
+	name := c.f.Name()
+	if err := errors.Join(c.f.Close(), os.Remove(name)); err != nil {
+		c.j.logger.Warn("Deleting a journal that was not finished", "file", name, "err", err)
+	}
+	c.j.compaction = nil
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

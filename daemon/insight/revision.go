@@ -1,0 +1,271 @@
+package insight
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrInvalid marks an insight that cannot be kept.
+var ErrInvalid = errors.New("invalid insight")
+
+// Kind says what happened to an insight.
+type Kind string
+
+// The kinds of change.
+const (
+	// KindStart is a new insight.
+	KindStart Kind = "start"
+	// KindRevision is one of which something else is said than before.
+	KindRevision Kind = "revision"
+	// KindEnd is one that is over.
+	KindEnd Kind = "end"
+	// KindWithdrawn is one that was taken back.
+	KindWithdrawn Kind = "withdrawn"
+)
+
+// revision is one telling of an insight. It is never written to once it is
+// stored.
+type revision struct {
+	// Start is what was told at the start.
+	Start Insight `json:"start"`
+	// End is nil while the insight goes on.
+	End *Insight `json:"end,omitempty"`
+	// Withdrawn is nil unless this revision takes the insight back.
+	Withdrawn *Insight `json:"withdrawn,omitempty"`
+	// bytes is what the revision takes up in the journal.
+	bytes int64
+}
+
+// entry is an insight with all its revisions, as it stands in the tables. It is
+// never written to once it is stored.
+type entry struct {
+	id        string
+	revisions []revision // At least one; rising numbers.
+	// cur is the newest that was said.
+	cur *Insight
+}
+
+func newEntry(revisions []revision) *entry {
+	e := &entry{id: revisions[0].Start.ID, revisions: revisions}
+	last := &e.revisions[len(revisions)-1]
+	e.cur = last.newest()
+	return e
+}
+
+func (r *revision) newest() *Insight {
+	switch {
+	case r.Withdrawn != nil:
+		return r.Withdrawn
+	case r.End != nil:
+		return r.End
+	}
+	return &r.Start
+}
+
+// with returns the entry with r in it: in place of the revision of the same
+// number, or as its newest. It also returns what it took the place of.
+func (e *entry) with(r revision) (*entry, *revision) {
+	if e == nil {
+		return newEntry([]revision{r}), nil
+	}
+	for n := range e.revisions {
+		if e.revisions[n].Start.Revision == r.Start.Revision {
+			rs := slices.Clone(e.revisions)
+			old := rs[n]
+			rs[n] = r
+			return newEntry(rs), &old
+		}
+	}
+	rs := append(slices.Clone(e.revisions), r)
+	slices.SortStableFunc(rs, func(a, b revision) int { return a.Start.Revision - b.Start.Revision })
+	return newEntry(rs), nil
+}
+
+// records are the records of every revision, each with its Start, its End once
+// it had ended, and its withdrawal.
+func (e *entry) records() []Record {
+	var out []Record
+	for n := range e.revisions {
+		r := &e.revisions[n]
+		out = append(out, r.Start.StartRecord())
+		if r.End != nil {
+			out = append(out, r.End.EndRecord())
+		}
+		if r.Withdrawn != nil {
+			out = append(out, r.Withdrawn.WithdrawnRecord())
+		}
+	}
+	return out
+}
+
+// told returns the revision that results when i is said of the insight, and
+// what happened. No kinds means that nothing new was said.
+func (e *entry) told(i *Insight) (revision, []Kind) {
+	if e == nil {
+		return first(i)
+	}
+	last := e.revisions[len(e.revisions)-1]
+	next := max(i.Revision, last.Start.Revision+1)
+	switch i.State {
+	case StateStart:
+		if last.Withdrawn == nil && same(&last.Start, i) {
+			return last.level(i)
+		}
+		return revision{Start: *i}.numbered(next), []Kind{KindRevision}
+
+	case StateEnd:
+		switch {
+		case last.Withdrawn != nil:
+			return revision{Start: starting(i), End: i}.numbered(next), []Kind{KindEnd}
+		case last.End == nil && !differs(&last.Start, i) && i.Revision <= last.Start.Revision:
+			return revision{Start: last.Start, End: i}.numbered(last.Start.Revision), []Kind{KindEnd}
+		case last.End == nil:
+			return revision{Start: amended(last.Start, i), End: i}.numbered(next), []Kind{KindEnd}
+		case same(last.End, i):
+			if last.End.levels() == i.levels() {
+				return last, nil
+			}
+			return revision{Start: last.Start, End: i}.numbered(last.Start.Revision), []Kind{}
+		}
+		return revision{Start: amended(last.Start, i), End: i}.numbered(next), []Kind{KindRevision}
+	}
+
+	if last.Withdrawn != nil {
+		if same(last.Withdrawn, i) {
+			return last, nil
+		}
+		return revision{Start: last.Start, End: last.End, Withdrawn: i}.numbered(next), []Kind{KindRevision}
+	}
+	return revision{Start: last.Start, End: last.End, Withdrawn: i}.numbered(next), []Kind{KindWithdrawn}
+}
+
+// first is what comes of an insight that is new.
+func first(i *Insight) (revision, []Kind) {
+	switch i.State {
+	case StateEnd:
+		return revision{Start: starting(i), End: i}.numbered(i.Revision), []Kind{KindStart, KindEnd}
+	case StateWithdrawn:
+		return revision{Start: starting(i), Withdrawn: i}.numbered(i.Revision), []Kind{KindStart, KindWithdrawn}
+	}
+	return revision{Start: *i}, []Kind{KindStart}
+}
+
+// level takes over what no record says: the numbers of the newest minute. This
+// is no new revision, and nothing that readers are told of.
+func (r revision) level(i *Insight) (revision, []Kind) {
+	if r.End != nil || r.Start.levels() == i.levels() {
+		return r, nil
+	}
+	r.Start.Observed, r.Start.Expected, r.Start.Upper = i.Observed, i.Expected, i.Upper
+	return r, []Kind{}
+}
+
+func (i *Insight) levels() [3]float64 { return [3]float64{i.Observed, i.Expected, i.Upper} }
+
+// numbered gives the revision and what is in it a number.
+func (r revision) numbered(n int) revision {
+	r.Start.Revision = n
+	if r.End != nil {
+		end := *r.End
+		end.Revision = n
+		r.End = &end
+	}
+	if r.Withdrawn != nil {
+		w := *r.Withdrawn
+		w.Revision = n
+		r.Withdrawn = &w
+	}
+	return r
+}
+
+// starting is the start of an insight of which only the end was told.
+func starting(i *Insight) Insight {
+	s := *i
+	s.State, s.End = StateStart, time.Time{}
+	return s
+}
+
+// differs reports whether an end says something else of the start than the
+// start did. Its confidence and its numbers are its own.
+func differs(start, end *Insight) bool {
+	return !start.Start.Equal(end.Start) || !start.Detected.Equal(end.Detected) || start.Suppressed != end.Suppressed
+}
+
+// amended is a start with what an end says of it.
+func amended(start Insight, end *Insight) Insight {
+	start.Start, start.Detected, start.Suppressed = end.Start, end.Detected, end.Suppressed
+	return start
+}
+
+// same reports whether two insights say the same, apart from the revision and
+// the numbers of the newest minute.
+func same(a, b *Insight) bool {
+	x, y := *a, *b
+	for _, i := range []*Insight{&x, &y} {
+		i.Revision, i.Observed, i.Expected, i.Upper = 0, 0, 0, 0
+	}
+	p, err := json.Marshal(&x)
+	if err != nil {
+		return false
+	}
+	q, err := json.Marshal(&y)
+	return err == nil && string(p) == string(q)
+}
+
+// canonical returns a copy of i that shares no memory with it and says what is
+// left of it after a restart. It is an error where i cannot be kept.
+func canonical(i Insight) (*Insight, error) {
+	switch {
+	case i.ID == "":
+		return nil, fmt.Errorf("%w: it has no id", ErrInvalid)
+	case len(i.ID) > maxID:
+		return nil, fmt.Errorf("%w: its id has %d bytes, more than %d", ErrInvalid, len(i.ID), maxID)
+	case i.Type == "":
+		return nil, fmt.Errorf("%w: %s has no type", ErrInvalid, i.ID)
+	case i.Start.IsZero():
+		return nil, fmt.Errorf("%w: %s has no start", ErrInvalid, i.ID)
+	case i.Revision < 0:
+		return nil, fmt.Errorf("%w: %s has revision %d", ErrInvalid, i.ID, i.Revision)
+	}
+	switch i.State {
+	case StateStart:
+		i.End = time.Time{}
+	case StateEnd:
+		if i.End.Before(i.Start) {
+			return nil, fmt.Errorf("%w: %s ends before its start", ErrInvalid, i.ID)
+		}
+	case StateWithdrawn:
+	default:
+		return nil, fmt.Errorf("%w: %s has state %q", ErrInvalid, i.ID, i.State)
+	}
+	if !(i.Confidence >= 0 && i.Confidence <= 1) {
+		return nil, fmt.Errorf("%w: %s has confidence %g, which is not from 0 to 1", ErrInvalid, i.ID, i.Confidence)
+	}
+	i.Start, i.End, i.Detected = i.Start.UTC(), i.End.UTC(), i.Detected.UTC()
+	if i.Detected.IsZero() {
+		i.Detected = i.Start
+	}
+	b, err := json.Marshal(&i)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, i.ID, err)
+	}
+	if len(b) > maxInsight {
+		return nil, fmt.Errorf("%w: %s has %d bytes, more than %d", ErrInvalid, i.ID, len(b), maxInsight)
+	}
+	c := new(Insight)
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, i.ID, err)
+	}
+	return c, nil
+}
+
+const (
+	// maxID bounds the id of an insight: ours have 32 bytes.
+	maxID = 256
+	// maxInsight bounds what an insight takes up as JSON. Three of them, which
+	// is a whole revision, fit a frame of the journal.
+	maxInsight = 1 << 20
+)

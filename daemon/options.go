@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/enrich"
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/rules/catalog"
+)
+
+// This file turns the configuration into the options of each room: the rooms do
+// not know the file.
+
+// engineOptions are what the configuration says to the engine.
+func engineOptions(c *config.Config, enricher *current) engine.Options {
+	return engine.Options{
+		Network:          func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
+		Lateness:         c.Lateness,
+		Future:           c.Future,
+		WarmUp:           c.Models.WarmUp,
+		BudgetPerDay:     c.Models.Budget.FalseInsightsPerDay,
+		SeriesPerAccount: c.Limits.SeriesPerAccount,
+		DataEvents:       c.Models.DataEvents,
+	}
+}
+
+// enrichment makes the enricher that the configuration asks for, in a place
+// where it can be replaced.
+func enrichment(c *config.Config) (*current, error) {
+	x, err := newEnricher(c)
+	if err != nil {
+		return nil, err
+	}
+	cur := &current{}
+	cur.Store(x)
+	return cur, nil
+}
+
+// newEnricher makes the enricher that the configuration asks for.
+func newEnricher(c *config.Config) (*enrich.Enricher, error) {
+	cat := catalog.Default()
+	for _, name := range c.Catalog.Files {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("opening a catalogue: %w", err)
+		}
+		more, err := catalog.Parse(name, f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("reading a catalogue: %w", err)
+		}
+		cat = catalog.Merge(cat, more)
+	}
+	var ranges []enrich.NetworkRange
+	for class, prefixes := range map[event.Network][]netip.Prefix{
+		event.NetworkCloud:   c.Networks.Cloud,
+		event.NetworkHosting: c.Networks.Hosting,
+		event.NetworkVPN:     c.Networks.VPN,
+		event.NetworkTor:     c.Networks.Tor,
+	} {
+		for _, p := range prefixes {
+			ranges = append(ranges, enrich.NetworkRange{Prefix: p, Network: class})
+		}
+	}
+	var people []string
+	for _, re := range c.Identities.PeopleSessions {
+		people = append(people, re.String())
+	}
+	x, err := enrich.New(enrich.Options{
+		Corporate:      c.Networks.Corporate,
+		Networks:       ranges,
+		PeopleSessions: people,
+		CountryDB:      c.GeoIP.Country,
+		CityDB:         c.GeoIP.City,
+		ASNDB:          c.GeoIP.ASN,
+		Catalog:        cat,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing enrichment: %w", err)
+	}
+	return x, nil
+}

@@ -1,0 +1,224 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/daemon/source"
+)
+
+// ReplayOptions say what is replayed.
+type ReplayOptions struct {
+	// Paths are files, folders and patterns; "-" is Stdin.
+	Paths []string
+	Stdin io.Reader
+	// Provider is whose records they are; empty detects it.
+	Provider string
+	Config   *config.Config
+	// TempDir is where the temporary event log goes; empty is the system's.
+	TempDir string
+	// Progress is told how many bytes have been read of how many.
+	Progress func(done, total int64)
+	// Failed is told of every record that could not be read.
+	Failed func(event.RecordError)
+	Logger *slog.Logger
+}
+
+// Report is what a replay or a rebuild found, and what it cost.
+type Report struct {
+	Events     uint64
+	Duplicates uint64
+	Failures   uint64
+	Future     uint64
+	Elapsed    time.Duration
+	First      time.Time
+	Last       time.Time
+	// Series counts the live model series by insight type.
+	Series   map[string]int
+	Insights []insight.Insight
+	Records  []insight.Record
+	// Withdrawn counts insights that a final verdict took back.
+	Withdrawn  int
+	Suppressed int
+}
+
+// Replay runs history through the line and returns what it found. It goes in
+// two passes: into a temporary log, in whatever order the files are; then
+// through the final engine, hour by hour in order of time.
+func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
+	if o.Config == nil {
+		o.Config = config.Default()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	begun := time.Now()
+	dir, err := os.MkdirTemp(o.TempDir, "insightd-replay-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the temporary log: %w; --temp.path names another place", err)
+	}
+	defer os.RemoveAll(dir)
+	log, err := eventlog.Open(eventlog.Options{Dir: dir, NoSync: true, Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("opening the temporary log: %w", err)
+	}
+	defer log.Close()
+	store, err := insight.Open(insight.Options{Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	enricher, err := enrichment(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	eo := engineOptions(o.Config, enricher)
+	eo.Log, eo.Insights, eo.Logger = log, store, o.Logger
+	eng, err := engine.New(eo)
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{log: log, engine: eng, enricher: enricher, now: time.Now, logger: o.Logger, onFailure: o.Failed}
+	if err := readAll(ctx, o, in); err != nil {
+		return nil, err
+	}
+	if err := eng.Finish(ctx); err != nil {
+		return nil, err
+	}
+	return report(in, eng, store, begun)
+}
+
+// readAll reads every path to its end, one after the other.
+func readAll(ctx context.Context, o ReplayOptions, in *intake) error {
+	if len(o.Paths) == 0 {
+		return errors.New("nothing to replay: name a file, a folder or -")
+	}
+	for _, path := range o.Paths {
+		if path == "-" {
+			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Logger: o.Logger})
+			if err := s.Run(ctx, readable{in}); err != nil {
+				return fmt.Errorf("reading standard input: %w", err)
+			}
+			continue
+		}
+		if err := readPath(ctx, path, o, in); err != nil {
+			return err
+		}
+	}
+	return in.Flush(ctx)
+}
+
+func readPath(ctx context.Context, path string, o ReplayOptions, in *intake) error {
+	f, err := source.NewFolder(source.FolderOptions{Name: path, Path: path, Provider: o.Provider, Logger: o.Logger})
+	if err != nil {
+		return err
+	}
+	defer tellProgress(o.Progress, f.Progress)()
+	if err := f.Run(ctx, readable{in}); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return nil
+}
+
+// report gathers what there is to tell at the end.
+func report(in *intake, eng *engine.Engine, store *insight.Store, begun time.Time) (*Report, error) {
+	t := eng.Totals()
+	r := &Report{
+		Events: t.Events, Future: t.Future, First: t.First, Last: t.Last, Suppressed: t.Suppressed,
+		Series: eng.ModelSeries(), Elapsed: time.Since(begun),
+	}
+	if in != nil {
+		r.Duplicates, r.Failures = in.duplicates.Load(), in.failures.Load()
+		r.Events = in.accepted.Load()
+	}
+	q := insight.Query{Limit: 1000}
+	for {
+		page, err := store.List(q)
+		if err != nil {
+			return nil, fmt.Errorf("listing insights: %w", err)
+		}
+		r.Insights = append(r.Insights, page.Insights...)
+		if q.Next = page.Next; q.Next == "" {
+			break
+		}
+	}
+	slices.SortFunc(r.Insights, func(a, b insight.Insight) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID))
+	})
+	for _, i := range r.Insights {
+		if i.State == insight.StateWithdrawn {
+			r.Withdrawn++
+		}
+		r.Records = append(r.Records, store.Records(i.ID)...)
+	}
+	slices.SortStableFunc(r.Records, func(a, b insight.Record) int {
+		return cmp.Or(a.EventTime.Compare(b.EventTime), cmp.Compare(a.SharedEventID, b.SharedEventID))
+	})
+	return r, nil
+}
+
+// Print writes the summary: a line a number, without separators, for people and
+// scripts alike.
+func (r *Report) Print(w io.Writer) error {
+	rate := 0.0
+	if s := r.Elapsed.Seconds(); s > 0 {
+		rate = float64(r.Events) / s
+	}
+	p := printer{w: w}
+	p.line("events: %d", r.Events)
+	p.line("duplicates: %d", r.Duplicates)
+	p.line("decode failures: %d", r.Failures)
+	if r.Future > 0 {
+		p.line("events from the future: %d", r.Future)
+	}
+	if !r.First.IsZero() {
+		p.line("from: %s", r.First.Format(time.RFC3339))
+		p.line("to: %s", r.Last.Format(time.RFC3339))
+	}
+	p.line("seconds: %.1f", r.Elapsed.Seconds())
+	p.line("events a second: %.0f", rate)
+	byType := map[string]int{}
+	for _, i := range r.Insights {
+		byType[i.Type]++
+	}
+	p.line("insights: %d", len(r.Insights))
+	for _, t := range slices.Sorted(maps.Keys(byType)) {
+		p.line("  %s: %d", t, byType[t])
+	}
+	p.line("suppressed: %d", r.Suppressed)
+	share := 0.0
+	if n := len(r.Insights); n > 0 {
+		share = float64(r.Withdrawn) / float64(n)
+	}
+	p.line("withdrawn share: %.3f", share)
+	p.line("live series:")
+	for _, t := range slices.Sorted(maps.Keys(r.Series)) {
+		p.line("  %s: %d", t, r.Series[t])
+	}
+	return p.err
+}
+
+// printer keeps the first error of many writes.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}

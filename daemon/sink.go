@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/insightd/insightd/daemon/api"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/enrich"
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
+)
+
+// intake is the first half of the line: it enriches what sources and push
+// clients deliver, has the log keep it, and tells the engine.
+type intake struct {
+	log      *eventlog.Log
+	engine   *engine.Engine
+	enricher *current
+	now      func() time.Time
+	logger   *slog.Logger
+
+	accepted   atomic.Uint64
+	duplicates atomic.Uint64
+	failures   atomic.Uint64
+	// onFailure is told of every record that could not be read, where it is set.
+	onFailure func(event.RecordError)
+}
+
+// current is the enricher in force, which a reload replaces.
+type current = atomic.Pointer[enrich.Enricher]
+
+// take enriches events, stores them, and tells the engine of the new ones.
+func (in *intake) take(ctx context.Context, client string, events []event.Event, d eventlog.Durability) (eventlog.Receipt, error) {
+	x := in.enricher.Load()
+	now := in.now().UTC()
+	for i := range events {
+		if events[i].Received.IsZero() {
+			events[i].Received = now
+		}
+		x.Enrich(&events[i])
+	}
+	r, err := in.log.Append(ctx, events, d)
+	if err != nil {
+		return r, fmt.Errorf("storing events: %w", err)
+	}
+	in.accepted.Add(uint64(r.Accepted))
+	in.duplicates.Add(uint64(r.Duplicates))
+	in.engine.Arrived(client, events)
+	return r, nil
+}
+
+// readable is the sink of sources that can be read again: their events are
+// durable once they flush, and then their checkpoints move.
+type readable struct{ *intake }
+
+// Deliver takes a batch of a source that can be read again.
+func (r readable) Deliver(ctx context.Context, _ string, events []event.Event) error {
+	_, err := r.take(ctx, "", events, eventlog.Replayable)
+	return err
+}
+
+// passing is the sink of what passes once, such as standard input: it is durable
+// as it is delivered.
+type passing struct{ *intake }
+
+// Deliver takes a batch that nobody could send again.
+func (p passing) Deliver(ctx context.Context, _ string, events []event.Event) error {
+	_, err := p.take(ctx, "", events, eventlog.Logged)
+	return err
+}
+
+// Flush makes everything that was delivered durable.
+func (in *intake) Flush(ctx context.Context) error { return in.log.Flush(ctx) }
+
+// Failed notes a record that could not be read.
+func (in *intake) Failed(source string, f event.RecordError) {
+	in.failures.Add(1)
+	if in.onFailure != nil {
+		in.onFailure(f)
+		return
+	}
+	in.logger.Warn("A record could not be read", "source", source, "file", f.Name, "record", f.Record, "byte", f.Offset, "err", f.Err)
+}
+
+// pushBatch is how many events of a body are stored at once.
+const pushBatch = 1000
+
+// Push stores the events of a body. It returns once they are durable.
+func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api.PushOptions) (api.PushResult, error) {
+	res := api.PushResult{Rejected: []api.Rejection{}}
+	r := event.NewReader(body, event.ReaderOptions{Name: client, Provider: o.Provider, Received: in.now().UTC()})
+	batch := make([]event.Event, 0, pushBatch)
+	flush := func() error {
+		receipt, err := in.take(ctx, client, batch, eventlog.Logged)
+		res.Accepted += receipt.Accepted
+		res.Duplicates += receipt.Duplicates
+		batch = batch[:0]
+		return err
+	}
+	for {
+		batch = append(batch, event.Event{})
+		err := r.Next(&batch[len(batch)-1])
+		var bad *event.RecordError
+		switch {
+		case err == nil:
+			if len(batch) == pushBatch {
+				if err := flush(); err != nil {
+					return res, err
+				}
+			}
+			continue
+		case errors.As(err, &bad):
+			batch = batch[:len(batch)-1]
+			in.failures.Add(1)
+			res.Rejected = append(res.Rejected, api.Rejection{Index: bad.Record - 1, Error: bad.Err.Error()})
+			continue
+		}
+		batch = batch[:len(batch)-1]
+		if ferr := flush(); ferr != nil {
+			return res, ferr
+		}
+		if errors.Is(err, io.EOF) {
+			return res, nil
+		}
+		return res, fmt.Errorf("reading the body: %w", err)
+	}
+}

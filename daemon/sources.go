@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/source"
+)
+
+// sources runs what the configuration names, and starts and stops sources when
+// it changes.
+type sources struct {
+	sink        source.Sink
+	checkpoints *source.Checkpoints
+	now         func() time.Time
+	logger      *slog.Logger
+	ctx         context.Context
+	stop        context.CancelFunc
+
+	mtx     sync.Mutex
+	running map[string]*runningSource
+}
+
+type runningSource struct {
+	source.Source
+	conf config.Source
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func newSources(sink source.Sink, cp *source.Checkpoints, now func() time.Time, logger *slog.Logger) *sources {
+	ctx, stop := context.WithCancel(context.Background())
+	return &sources{sink: sink, checkpoints: cp, now: now, logger: logger, ctx: ctx, stop: stop, running: map[string]*runningSource{}}
+}
+
+// apply makes the running sources those of the configuration. Sources that did
+// not change run on. It is prepared completely before anything is touched.
+func (s *sources) apply(conf []config.Source) error {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	fresh := map[string]*runningSource{}
+	for _, c := range conf {
+		if old := s.running[c.Name]; old != nil && old.conf == c {
+			continue
+		}
+		f, err := source.NewFolder(source.FolderOptions{
+			Name: c.Name, Path: c.Path, Provider: c.Provider, Follow: c.Follow, PollInterval: c.PollInterval,
+			Checkpoints: s.checkpoints, Now: s.now, Logger: s.logger,
+		})
+		if err != nil {
+			return err
+		}
+		fresh[c.Name] = &runningSource{Source: f, conf: c}
+	}
+	for name, old := range s.running {
+		kept := slices.ContainsFunc(conf, func(c config.Source) bool { return c.Name == name })
+		if !kept || fresh[name] != nil {
+			if old.conf.Name == "" {
+				continue // Standard input is not the file's.
+			}
+			old.stop()
+			<-old.done
+			delete(s.running, name)
+		}
+	}
+	for name, r := range fresh {
+		s.start(name, r, s.sink)
+	}
+	return nil
+}
+
+// add runs a source that the configuration does not name, into a sink of its
+// own.
+func (s *sources) add(sink source.Sink, src source.Source) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	s.start(src.Name(), &runningSource{Source: src}, sink)
+}
+
+func (s *sources) start(name string, r *runningSource, sink source.Sink) {
+	ctx, stop := context.WithCancel(s.ctx)
+	r.stop, r.done = stop, make(chan struct{})
+	s.running[name] = r
+	go func() {
+		defer close(r.done)
+		if err := r.Run(ctx, sink); err != nil && !errors.Is(err, context.Canceled) {
+			s.logger.Error("A source has stopped", "source", name, "err", err)
+		}
+	}()
+}
+
+// status lists how the sources are, by name.
+func (s *sources) status() []source.Status {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	out := make([]source.Status, 0, len(s.running))
+	for _, r := range s.running {
+		out = append(out, r.Status())
+	}
+	slices.SortFunc(out, func(a, b source.Status) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// frontiers is what the engine's watermarks wait for.
+func (s *sources) frontiers() []engine.SourceFrontier {
+	var out []engine.SourceFrontier
+	for _, st := range s.status() {
+		out = append(out, engine.SourceFrontier{Name: st.Name, AtEnd: st.AtEnd, Frontier: st.Frontier})
+	}
+	return out
+}
+
+// close ends every source and waits for them.
+func (s *sources) close(context.Context) error {
+	s.stop()
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	for _, r := range s.running {
+		<-r.done
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+// Package web is the built-in page: what runs here, how the sources are, what
+// was found, and what can be asked. It is one page without anything from
+// elsewhere, and works without scripts.
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+// Data is what the page shows.
+type Data struct {
+	Version string
+	// Now is the time at which the data was true, and Started that of the
+	// daemon's start.
+	Now, Started time.Time
+	Ready        bool
+	// Waiting says what a daemon that is not ready waits for.
+	Waiting string
+	Storage []Store
+	Sources []Source
+	// Streams are what the engine says of each account.
+	Streams []insight.StreamCoverage
+	// Active are the insights that go on, and Recent the last that are over;
+	// both as they should be listed.
+	Active, Recent []insight.Insight
+}
+
+// Store is one of the things that are kept.
+type Store struct {
+	Name string
+	// Holds says what is in it, such as "1,200 events since 2026-03-09".
+	Holds string
+	Bytes int64
+	// Retention is how long it is kept; 0 is for ever.
+	Retention time.Duration
+}
+
+// Source is where events come from.
+type Source struct {
+	Name string
+	Kind string
+	// State is what it does: "reading", "at its end", ….
+	State string
+	// Healthy is false where Detail says what is wrong.
+	Healthy bool
+	Detail  string
+	Events  uint64
+	// Frontier is up to which event time it was read; zero where that is not
+	// known.
+	Frontier time.Time
+}
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageJS string
+)
+
+// Page serves the page.
+type Page struct {
+	data   func(context.Context) Data
+	logger *slog.Logger
+	tmpl   *template.Template
+	policy string
+}
+
+// New returns the page. data is asked at every view, by several goroutines at
+// once, and answers fast; logger may be nil.
+func New(data func(context.Context) Data, logger *slog.Logger) (*Page, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	tmpl, err := template.New("page").Funcs(functions).Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("reading the page's template: %w", err)
+	}
+	return &Page{
+		data: data, logger: logger, tmpl: tmpl,
+		policy: "default-src 'none'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src " +
+			source(pageCSS) + "; script-src " + source(pageJS),
+	}, nil
+}
+
+// source is how a policy names a text that stands in the page.
+func source(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// ServeHTTP answers with the page as things are.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var b bytes.Buffer
+	err := p.tmpl.Execute(&b, struct {
+		Data
+		Address string
+		CSS     template.CSS
+		JS      template.JS
+	}{p.data(r.Context()), address(r), template.CSS(pageCSS), template.JS(pageJS)})
+	if err != nil {
+		p.logger.Error("Making the page", "err", err)
+		http.Error(w, "the page could not be made: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", p.policy)
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b.Bytes()) // An error here is the client's: it went away.
+}
+
+// address is under what the daemon was asked, for examples.
+func address(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + strings.TrimSuffix(r.URL.Path, "/")
+}
+
+var functions = template.FuncMap{
+	"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"ago":      ago,
+	"lasting":  lasting,
+	"bytes":    byteSize,
+	"count":    count,
+	"percent":  func(v float64) string { return strconv.Itoa(int(v*100+0.5)) + " %" },
+	"level":    insight.Level,
+	"lower":    func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
+	"words":    func(t string) string { return strings.TrimSuffix(t, "Insight") },
+	"detector": detectors,
+	"who":      who,
+	"path":     url.PathEscape,
+}
+
+// ago says how long before now a time was.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := now.Sub(t)
+	if d < 0 {
+		return "in " + lasting(-d)
+	}
+	return lasting(d) + " ago"
+}
+
+// lasting says a duration in its two largest units.
+func lasting(d time.Duration) string {
+	units := []struct {
+		name string
+		d    time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
+	for n, u := range units {
+		if d < u.d {
+			continue
+		}
+		s := fmt.Sprintf("%d %s", d/u.d, u.name)
+		if n+1 < len(units) {
+			if rest := d % u.d / units[n+1].d; rest > 0 {
+				s += fmt.Sprintf(" %d %s", rest, units[n+1].name)
+			}
+		}
+		return s
+	}
+	return "0 s"
+}
+
+func byteSize(n int64) string {
+	if n < 1024 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	v, unit := float64(n), ""
+	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if v /= 1024; v < 1024 {
+			break
+		}
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " " + unit
+}
+
+// count groups the digits of a number.
+func count(v any) string {
+	s := fmt.Sprint(v)
+	for n := len(s) - 3; n > 0; n -= 3 {
+		s = s[:n] + "," + s[n:]
+	}
+	return s
+}
+
+// detectors sums up what the detectors of a stream can say.
+func detectors(s insight.StreamCoverage) string {
+	n := map[string]int{}
+	for _, d := range s.Detectors {
+		n[d.State]++
+	}
+	var out []string
+	for _, state := range []string{"ready", "learning", "blind"} {
+		if n[state] > 0 {
+			out = append(out, fmt.Sprintf("%d %s", n[state], state))
+		}
+	}
+	if len(out) == 0 {
+		return "none yet"
+	}
+	return strings.Join(out, ", ")
+}
+
+// who is whom an insight is about.
+func who(i insight.Insight) string {
+	if i.Identity == "" {
+		return i.Provider + " " + i.Account
+	}
+	return i.Identity
+}

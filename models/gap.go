@@ -1,0 +1,63 @@
+package models
+
+import "iter"
+
+// gapsKept bounds how many gaps a family remembers: the newest.
+const gapsKept = 512
+
+// gap is a time in which an account has no event though some were due, from a
+// minute up to, and without, another.
+type gap struct{ from, to Minute }
+
+// gaps are disjoint and in order of time.
+type gaps []gap
+
+func (g *gaps) add(from, to Minute) {
+	if from >= to {
+		return
+	}
+	if n := len(*g); n > 0 {
+		last := &(*g)[n-1]
+		if from <= last.to {
+			last.to = max(last.to, to)
+			// One that reaches back swallows what it covers.
+			for last.from = min(last.from, from); n > 1 && (*g)[n-2].to >= last.from; n-- {
+				(*g)[n-2] = gap{min((*g)[n-2].from, last.from), max((*g)[n-2].to, last.to)}
+				*g = (*g)[:n-1]
+				last = &(*g)[n-2]
+			}
+			return
+		}
+		if n >= gapsKept {
+			*g = append((*g)[:0], (*g)[1:]...)
+		}
+	}
+	*g = append(*g, gap{from, to})
+}
+
+// missing is how many minutes from one up to another were in gaps.
+func (f *Family) missing(from, to Minute) Minute {
+	sum := Minute(0)
+	for i := len(f.gaps) - 1; i >= 0 && f.gaps[i].to > from; i-- {
+		if g := f.gaps[i]; g.from < to {
+			sum += min(g.to, to) - max(g.from, from)
+		}
+	}
+	return sum
+}
+
+// missingHours yields the hours from one up to another that were in gaps, in
+// whole or in part.
+func (f *Family) missingHours(from, to int32) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		next := from
+		for _, g := range f.gaps {
+			for h := max(next, g.from/60); h < to && h*60 < g.to; h++ {
+				if !yield(h) {
+					return
+				}
+				next = h + 1
+			}
+		}
+	}
+}
