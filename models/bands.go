@@ -89,7 +89,7 @@ func (b *bander) band(m Minute) Band {
 		end := min((at/60+1)*60, m+b.step)
 		rate := float64(c.rate)
 		if at/60 != m/60 {
-			rate = c.hourRate(at / 60)
+			rate = c.rateIn(at/60, m/60)
 		}
 		mu += rate * float64(end-at)
 		at = end

@@ -79,7 +79,7 @@ type Count struct {
 	disp    [windows]dispersion
 
 	alarm    Minute  // the last minute in which a window short of a day alarmed
-	runs     float32 // how often calls began after a quiet half hour
+	active   float32 // decayed number of hours with calls
 	surprise [windows]surprise
 
 	// The open episode.
@@ -227,6 +227,10 @@ func (c *Count) closeHour(f *Family, h int32) {
 	}
 	c.addProfile(h, learned)
 	c.total = c.total*totalDecay + float32(learned)
+	c.active *= totalDecay
+	if x > 0 {
+		c.active++
+	}
 	c.hours[h%24] = pack(inDay)
 	c.expect[h%24] = pack(mu * (1 - missing) / expectUnit)
 	if h%24 == 23 && !young {
@@ -288,6 +292,7 @@ func (c *Count) idle(f *Family, from, to int32) {
 		}
 		c.learnZeros(windowDay, (1-math.Pow(hourOfDayDecay, n))/(1-hourOfDayDecay)/24, flat*24)
 		c.total *= float32(math.Exp2(-n / totalHalfLife))
+		c.active *= float32(math.Exp2(-n / totalHalfLife))
 		if c.flags&flagShift != 0 {
 			c.shiftExp += float32(n * flat)
 		}

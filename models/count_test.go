@@ -169,7 +169,7 @@ func TestSeasonIsLearned(t *testing.T) {
 	var err, size, flat float64
 	for h := r.m / 60; h < r.m/60+168; h++ {
 		want := true24(h*60 + 30)
-		err += math.Abs(r.c.hourRate(h) - want)
+		err += math.Abs(r.c.rateIn(h, r.m/60) - want)
 		flat += math.Abs(r.c.flatRate(h) - want)
 		size += want
 	}
@@ -181,7 +181,7 @@ func TestSeasonIsLearned(t *testing.T) {
 	even.poisson(5*weekMinutes, 2)
 	require.False(t, even.c.Seasonal(), "season %g of a flat series", even.c.season)
 	for h := r.m / 60; h < r.m/60+168; h++ {
-		require.InEpsilon(t, 2, even.c.hourRate(h), 0.25)
+		require.InEpsilon(t, 2, even.c.rateIn(h, r.m/60), 0.25)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestIdleIsLearnedInOneStep(t *testing.T) {
 		require.InDelta(t, vb.F, va.F, 0.3, "after %d minutes", idle)
 		require.InDelta(t, float64(b.c.total), float64(a.c.total), 0.02*float64(b.c.total)+0.01)
 		for w := range windowDay {
-			require.InDelta(t, b.c.dispersed(w, 1), a.c.dispersed(w, 1), 0.1)
+			require.InEpsilon(t, b.c.dispersed(w, 1), a.c.dispersed(w, 1), 0.1)
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (c *Count) fields(d *codec) {
 	d.u8(&c.flags, &c.class, &c.busy, &c.busyFive, &c.hold)
 	d.u16(&c.base)
 	d.minute(&c.alarm, &c.open, &c.from, &c.carried, &c.shiftAt)
-	d.f32(&c.calls, &c.due, &c.shiftBy, &c.shiftN, &c.shiftExp, &c.runs, &c.season)
+	d.f32(&c.calls, &c.due, &c.shiftBy, &c.shiftN, &c.shiftExp, &c.active, &c.season)
 	d.u16s(c.hours[:])
 	d.u16s(c.expect[:])
 	for h := range c.profile {

@@ -7,7 +7,7 @@ import "math"
 
 const (
 	// holdShort, holdHour and holdDay are for how many minutes an episode
-	// outlives quiet, by the widest window that carried it.
+	// outlives quiet, by the window that carried it last.
 	holdShort = 15
 	holdHour  = 30
 	holdDay   = 120
@@ -135,7 +135,7 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 	switch {
 	case open && carried:
 		c.carried = m
-		c.hold = max(c.hold, hold)
+		c.hold = hold
 		c.calls += float32(n)
 		v.Change = Continues
 	case open && f.over(c, m):
@@ -148,9 +148,8 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 		c.flags = c.flags&^flagAdopted | flagOpen
 		w := f.deciding(s)
 		c.open, c.from, c.carried = c.begin(s, w, m), m, m
-		c.hold = max(hold, holdShort)
-		if w == windowDay {
-			c.hold = holdDay
+		if c.hold = hold; !carried {
+			c.hold = [windows]uint8{holdShort, holdShort, holdHour, holdDay}[w]
 		}
 		c.calls, c.due = float32(n), -c.rate*float32(m%60)
 		if v.Change != Restarted {
@@ -194,7 +193,7 @@ func (f *Family) end(c *Count, v *Verdict) {
 // raised, its shape kept.
 func (f *Family) adopt(c *Count, s *sight, m Minute) {
 	after := Minute(shiftAfter)
-	if c.hold == holdDay {
+	if m-c.alarm > holdDay {
 		after = shiftAfterDay
 	}
 	if m-c.open < after || m-c.from < shiftAfter || c.flags&flagShift != 0 {

@@ -132,7 +132,6 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 func (c *Count) count(m Minute, n float64) float64 {
 	if m-c.call > quietBefore || c.call == c.birth {
 		c.run = m
-		c.runs++
 	}
 	c.call = m
 	c.hour += float32(n)
@@ -218,14 +217,7 @@ func (f *Family) Advance(m Minute, live iter.Seq2[*Count, *Novelty]) {
 		}
 		f.closeClusters(c, who, m)
 		for w := range c.surprise {
-			p := &c.surprise[w]
-			class := int(c.class)
-			switch {
-			case p.n > 0:
-				class, _ = c.maturity(w, m)
-			case c.young(m):
-				class = classFirst
-			}
+			class, _ := c.maturity(w, m)
 			series[w][class]++
 		}
 		if who != nil && who.mark < m {

@@ -6,6 +6,7 @@ import "math"
 // has surprised before. A series is compared with those of its class.
 const (
 	classFirst  = iota // the identity's first day
+	classSteady        // no surprise yet; likewise, and busy in many hours of the day
 	classCore          // no surprise yet; known since the identity's first day
 	classRarely        // no surprise yet; the identity rarely begins something new
 	classNow           // likewise, now and then
@@ -18,6 +19,7 @@ const (
 
 var classNames = [classes]string{
 	"first day of the identity",
+	"no surprise yet, busy in many hours of the day",
 	"no surprise yet, in use since the identity's first day",
 	"no surprise yet, of an identity that rarely does anything new",
 	"no surprise yet",

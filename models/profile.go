@@ -60,25 +60,34 @@ func (c *Count) addProfile(hour int32, x float64) {
 
 // flatRate is l₀, the overall rate a minute at the beginning of an hour.
 func (c *Count) flatRate(hour int32) float64 {
-	// Minutes since the birth, each weighing half after totalHalfLife.
-	age := float64(hour - c.birth/60)
-	minutes := 60 * (1 - math.Exp2(-age/totalHalfLife)) / (1 - float64(totalDecay))
-	return (float64(c.total) + priorCalls) / (minutes + priorMinutes)
+	return (float64(c.total) + priorCalls) / (c.minutesSeen(hour) + priorMinutes)
 }
 
-// hourRate is λ, the expected calls a minute in the given hour: the rate of the
-// hour of the week, shrunk to that of the same hour on weekdays or at weekends,
+// minutesSeen is the minutes from the birth to the beginning of an hour, each
+// weighing half after totalHalfLife.
+func (c *Count) minutesSeen(hour int32) float64 {
+	age := float64(hour - c.birth/60)
+	return 60 * (1 - math.Exp2(-age/totalHalfLife)) / (1 - float64(totalDecay))
+}
+
+// hourRate is λ, the expected calls a minute in an hour, when all before it is
+// learned.
+func (c *Count) hourRate(hour int32) float64 { return c.rateIn(hour, hour) }
+
+// rateIn is the expected calls a minute in an hour, when the hours before another
+// one are learned: the rate of the hour of the week, shrunk to that of the same hour on weekdays or at weekends,
 // this to the same hour of all days, and this to the overall rate.
-func (c *Count) hourRate(hour int32) float64 {
-	week, h := hourOfWeek(hour)
+func (c *Count) rateIn(hour, learned int32) float64 {
+	_, wanted := hourOfWeek(hour)
+	week, h := hourOfWeek(learned)
 	birthWeek, birthHour := hourOfWeek(c.birth / 60)
 	scale := profileUnit * weeksDecayed(week-int32(c.base))
-	today, days := h/24, c.profile.week(h%24)
+	today, days := wanted/24, c.profile.week(wanted%24)
 	var all, class, same struct{ calls, minutes float64 }
 	for day := int32(0); day < 7; day++ {
 		x := days[day] * scale
 		// The first week that had this hour, and the minutes seen since.
-		b, w := day*24+h%24, birthWeek
+		b, w := day*24+wanted%24, birthWeek
 		if b < birthHour {
 			w++
 		}
@@ -99,7 +108,7 @@ func (c *Count) hourRate(hour int32) float64 {
 			same.calls, same.minutes = x, minutes
 		}
 	}
-	l := c.flatRate(hour)
+	l := c.flatRate(learned)
 	l = (all.calls + dayPrior*l) / (all.minutes + dayPrior)
 	l = (class.calls + weekPrior*l) / (class.minutes + weekPrior)
 	return (same.calls + weekPrior*l) / (same.minutes + weekPrior)

@@ -85,10 +85,20 @@ func (c *Count) maturity(w int, m Minute) (class int, n float64) {
 		class = classFew
 	case c.young(m):
 		class = classFirst
+	case c.class == classCore && c.steady(m):
+		class = classSteady
 	default:
 		class = int(c.class)
 	}
 	return class, n
+}
+
+// steadyShare is the share of hours with calls from which a series is steady.
+const steadyShare = 0.2
+
+// steady reports whether the series has calls in many hours of the day.
+func (c *Count) steady(m Minute) bool {
+	return float64(c.active)*60 > steadyShare*c.minutesSeen(m/60)
 }
 
 // weeks is how long the series is known in minute m, as its surprises weigh.
@@ -130,7 +140,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	score = base
 	if !c.young(m) {
 		raw := nbTail(x, mu, c.dispersed(w, ownDispersion))
-		score = max(score, gateBase[w]+math.Log2(raw/gateTail)-math.Log2(1+gateRuns*n/(float64(c.runs)+1)))
+		score = max(score, gateBase[w]+math.Log2(raw/gateTail)-math.Log2(1+gateRuns*n/(float64(c.active)+1)))
 	}
 	return tail, base, score
 }

@@ -314,6 +314,7 @@ func TestBackfillCleansUp(t *testing.T) {
 // is whole.
 func TestBackfillSurvivesKill(t *testing.T) {
 	w := newWorld(t, epoch.AddDate(0, 0, 10))
+	w.db.head.DisableCompactions()
 	var all []Sample
 	for i := range 30_000 {
 		all = append(all, w.sample(fmt.Sprintf("Op%d", i%50), SampleTime(epoch.Add(time.Duration(i/25)*time.Minute)), float64(i)))

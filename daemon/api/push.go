@@ -94,7 +94,7 @@ func (a *API) checkPush(r *http.Request) (string, error) {
 		}
 	}
 	if r.ContentLength > a.o.Limits.BodyBytes {
-		return "", &http.MaxBytesError{Limit: a.o.Limits.BodyBytes}
+		return "", a.tooLarge(false)
 	}
 	provider := r.URL.Query().Get("provider")
 	if known := event.Providers(); provider != "" && !slices.Contains(known, provider) {
@@ -121,11 +121,7 @@ func (a *API) pushFailure(err error, b *pushBody) *failure {
 	var netErr net.Error
 	switch {
 	case errors.As(err, &tooLarge), errors.Is(err, errDecompressed):
-		limit := fmt.Sprintf("the body is larger than %d bytes", a.o.Limits.BodyBytes)
-		if errors.Is(err, errDecompressed) {
-			limit = fmt.Sprintf("the body is larger than %d bytes when decompressed", a.o.Limits.DecompressedBytes)
-		}
-		return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, limit + "; send it in parts", nil}
+		return a.tooLarge(errors.Is(err, errDecompressed))
 	case b.err != nil && errors.As(b.err, &netErr) && netErr.Timeout():
 		return &failure{ErrorTimeout, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %s", a.o.Limits.BodyTimeout), nil}
 	case b.err != nil && !errors.Is(b.err, io.EOF):
@@ -139,6 +135,15 @@ func (a *API) pushFailure(err error, b *pushBody) *failure {
 	}
 	f := *a.classify(err)
 	return &f
+}
+
+// tooLarge says which bound a body goes past.
+func (a *API) tooLarge(decompressed bool) *failure {
+	text := fmt.Sprintf("the body is larger than %d bytes", a.o.Limits.BodyBytes)
+	if decompressed {
+		text = fmt.Sprintf("the body is larger than %d bytes when decompressed", a.o.Limits.DecompressedBytes)
+	}
+	return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, text + "; send it in parts", nil}
 }
 
 var errDecompressed = errors.New("the decompressed body is too large")

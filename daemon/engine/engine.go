@@ -306,11 +306,34 @@ func (e *Engine) Restore(ctx context.Context, stored time.Time) error {
 	}
 	return e.each(ctx, stored, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
 		w := e.o.Log.Watermark(s.key)
-		if w.IsZero() {
-			return nil
+		if !w.IsZero() {
+			if err := s.advance(ctx, w, 0, emit); err != nil {
+				return err
+			}
 		}
-		return s.advance(ctx, w, 0, emit)
+		return e.reopen(ctx, s, w)
 	})
+}
+
+// reopen shows again what the log holds after a stream's watermark.
+func (e *Engine) reopen(ctx context.Context, s *stream, from time.Time) error {
+	if e.o.Series == nil {
+		return nil
+	}
+	now := e.o.Now()
+	if oldest := now.Add(-openWindow); from.Before(oldest) {
+		from = oldest
+	}
+	events, err := e.o.Log.Read(ctx, eventlog.ReadQuery{Stream: s.key, From: from, To: now.Add(e.o.Future)})
+	if err != nil {
+		return fmt.Errorf("reading the open minutes of %s: %w", s.key, err)
+	}
+	for i := range events {
+		if ev := &events[i]; ev.Call() && !s.ahead(ev) {
+			s.open.add(ev)
+		}
+	}
+	return nil
 }
 
 // move moves streams to their targets.

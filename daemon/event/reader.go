@@ -237,7 +237,7 @@ func (r *Reader) inList() bool {
 func (r *Reader) extend() bool {
 	had := r.in.held()
 	for r.in.held() <= r.o.MaxRecordBytes && r.in.fill() {
-		if r.edge.advance(r.in.buf[r.in.pos:]) || r.in.held() >= 2*had {
+		if r.in.held() >= 2*had || r.edge.advance(r.in.buf[r.in.pos:]) {
 			return true
 		}
 	}

@@ -93,8 +93,8 @@ func (r *Reader) end() error {
 }
 
 // large reports the value at the current place as too large, unless it is of no
-// interest, and steps over it without holding it. Where it stands in no list, it is taken to be broken if a
-// line looks like another value.
+// interest, and steps over it without holding it. Where it stands in no list, it
+// is taken to be broken if a line looks like another value.
 func (r *Reader) large() error {
 	in, edge := &r.in, &r.edge
 	var err error

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -97,8 +98,6 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 	logged := d == Logged && !l.o.NoSync
 	var r Receipt
 	var places []placed
-	var frame []byte // The payload of the batch's frame.
-	var inFrame int
 	if logged {
 		places = make([]placed, 0, len(events))
 	}
@@ -184,12 +183,12 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 	r.TooOld += wrong
 
 	if logged && r.Accepted+len(again) > 0 {
-		frame = make([]byte, 0, raw+256*len(events))
-		frame = binary.AppendUvarint(frame, uint64(r.Accepted+len(again)))
+		mem := walBuffers.Get().(*walBuffer)
+		defer walBuffers.Put(mem)
+		frame := binary.AppendUvarint(mem.payload[:0], uint64(r.Accepted+len(again)))
 		for i := range events {
 			if events[i].Seq != 0 {
 				frame = appendEvent(frame, &events[i])
-				inFrame++
 			}
 		}
 		for _, i := range again {
@@ -201,7 +200,9 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 			e.Seq = shadow
 			frame = appendEvent(frame, &e)
 		}
-		if err := <-l.commits.enqueue(encodeFrame(frameEvents, frame, true), false); err != nil {
+		mem.payload = frame
+		mem.frame = encodeFrame(mem.frame[:cap(mem.frame)], frameEvents, frame, true)
+		if err := <-l.commits.enqueue(mem.frame, false); err != nil {
 			l.m.failures.WithLabelValues("wal").Inc()
 			unnumber(events)
 			return Receipt{}, fmt.Errorf("logging events: %w", err)
@@ -221,6 +222,11 @@ func unnumber(events []event.Event) {
 		events[i].Seq, events[i].Late = 0, false
 	}
 }
+
+// walBuffer is the memory that a batch for the write-ahead log is encoded in.
+type walBuffer struct{ payload, frame []byte }
+
+var walBuffers = sync.Pool{New: func() any { return new(walBuffer) }}
 
 // insert copies an event into the buffer of its hour. The caller holds mtx.
 func (l *Log) insert(hr *hourState, st *streamState, e *event.Event, t int64, h uint64) (*buffer, int) {

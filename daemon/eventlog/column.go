@@ -96,7 +96,7 @@ var enumColumns = [...]struct {
 		func(v uint8) string { return event.Outcome(v).String() }},
 	{colKind, func(e *event.Event) uint8 { return uint8(e.Actor.Kind) }, func(e *event.Event, v uint8) { e.Actor.Kind = event.Kind(v) },
 		func(v uint8) string { return event.Kind(v).String() }},
-	{colMFA, func(e *event.Event) uint8 { return flag(e.Actor.MFA) }, func(e *event.Event, v uint8) { e.Actor.MFA = v != 0 },
+	{colMFA, func(e *event.Event) uint8 { return bit(e.Actor.MFA) }, func(e *event.Event, v uint8) { e.Actor.MFA = v != 0 },
 		func(v uint8) string { return strconv.FormatBool(v != 0) }},
 	{colNetwork, func(e *event.Event) uint8 { return uint8(e.Source.Network) }, func(e *event.Event, v uint8) { e.Source.Network = event.Network(v) },
 		func(v uint8) string { return event.Network(v).String() }},
@@ -104,7 +104,7 @@ var enumColumns = [...]struct {
 		func(v uint8) string { return strconv.Itoa(int(v)) }},
 }
 
-func flag(b bool) uint8 {
+func bit(b bool) uint8 {
 	if b {
 		return 1
 	}

@@ -54,7 +54,7 @@ func (l *Log) number(c event.Control) (uint64, <-chan error) {
 		l.controls = append(l.controls, c)
 		return c.Seq, nil
 	}
-	return c.Seq, l.commits.enqueue(encodeFrame(frameControl, appendControl(nil, &c), false), true)
+	return c.Seq, l.commits.enqueue(encodeFrame(nil, frameControl, appendControl(nil, &c), false), true)
 }
 
 // apply takes over what a control record says. The caller holds mtx, or is
@@ -192,7 +192,7 @@ func (l *Log) pruneControls(minSeq uint64) error {
 		if single(c.Kind) && c.Seq < minSeq && newest[key{c.Kind, c.Stream}] != c.Seq {
 			return nil
 		}
-		f := encodeFrame(frameControl, payload, false)
+		f := encodeFrame(nil, frameControl, payload, false)
 		sealFrame(f, last)
 		out = append(out, f...)
 		return nil

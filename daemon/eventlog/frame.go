@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/klauspost/compress/s2"
 )
 
 // A journal file is a header and frames. A frame is
@@ -33,15 +35,25 @@ func appendJournalHeader(p []byte, number uint64) []byte {
 }
 
 // encodeFrame makes a frame without its checksum, which needs the number of the
-// file that it goes to. The payload is compressed where packed is true.
-func encodeFrame(kind byte, payload []byte, packed bool) []byte {
-	p := make([]byte, frameHeader, frameHeader+64+len(payload)/4)
+// file that it goes to. It uses the memory of buf where that is enough. The
+// payload is compressed where packed is true: with S2 rather than zstd, which
+// takes a third of the time, and the frame is deleted soon.
+func encodeFrame(buf []byte, kind byte, payload []byte, packed bool) []byte {
+	most := len(payload)
+	if packed {
+		most = s2.MaxEncodedLen(len(payload))
+	}
+	if cap(buf) < frameHeader+most {
+		buf = make([]byte, frameHeader+most)
+	}
+	p := buf[:frameHeader]
+	clear(p)
 	copy(p, frameMagic)
 	binary.LittleEndian.PutUint32(p[8:], uint32(len(payload)))
-	p[16] = kind
+	p[16], p[17] = kind, codecPlain
 	if packed {
-		p[17] = codecZstd
-		p = compress(p, payload)
+		p[17] = codecS2
+		p = p[:frameHeader+len(s2.Encode(buf[frameHeader:frameHeader+most], payload))]
 	}
 	if !packed || len(p)-frameHeader >= len(payload) {
 		p[17] = codecPlain
@@ -80,6 +92,14 @@ func parseFrame(p []byte, number uint64) (kind byte, payload []byte, length int,
 	payload = p[frameHeader:length:length]
 	switch p[17] {
 	case codecPlain:
+	case codecS2:
+		n, err := s2.DecodedLen(payload)
+		if err != nil || n != plain || n > maxPlain {
+			return 0, nil, length, fmt.Errorf("frame decompresses to %d bytes instead of %d: %w", n, plain, errors.Join(err, s2.ErrCorrupt))
+		}
+		if payload, err = s2.Decode(nil, payload); err != nil {
+			return 0, nil, length, fmt.Errorf("decompressing: %w", err)
+		}
 	case codecZstd:
 		if payload, err = decompress(payload, plain); err != nil {
 			return 0, nil, length, err

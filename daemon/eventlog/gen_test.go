@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unique"
 
 	"github.com/stretchr/testify/require"
 
@@ -126,4 +127,8 @@ func stored(e event.Event, raw bool) event.Event {
 		e.Raw = nil
 	}
 	return e
+}
+
+func streamOf(e *event.Event) streamID {
+	return unique.Make(event.StreamKey{Provider: e.Provider, Account: e.Account})
 }

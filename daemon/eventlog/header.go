@@ -42,10 +42,11 @@ type section struct {
 	crc   uint32
 }
 
-// The codecs of a section.
+// The codecs of sections and frames.
 const (
 	codecPlain = 0
 	codecZstd  = 1
+	codecS2    = 2 // Of frames alone.
 )
 
 // header is what a block says of itself.

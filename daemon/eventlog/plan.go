@@ -43,7 +43,7 @@ type memo struct {
 const maxMemo = 1 << 16
 
 func (m *memo) ask(v string, azure bool, fn func() bool) bool {
-	i := flag(azure)
+	i := bit(azure)
 	m.mtx.RLock()
 	is, ok := m.said[i][v]
 	m.mtx.RUnlock()

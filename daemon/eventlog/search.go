@@ -32,7 +32,7 @@ func (p *position) compare(o *position) int {
 const cursorVersion = 1
 
 func (p *position) encode(forward bool) string {
-	b := []byte{cursorVersion, flag(forward)}
+	b := []byte{cursorVersion, bit(forward)}
 	b = binary.AppendVarint(b, p.t)
 	b = appendText(b, p.uid)
 	b = appendText(b, p.stream.Provider)
@@ -46,7 +46,7 @@ func decodeCursor(s string, forward bool) (*position, error) {
 	if err != nil || len(b) < 6 || checksum(cursorVersion, b[:len(b)-4]) != binary.LittleEndian.Uint32(b[len(b)-4:]) || b[0] != cursorVersion {
 		return nil, ErrCursor
 	}
-	if b[1] != flag(forward) {
+	if b[1] != bit(forward) {
 		return nil, fmt.Errorf("%w: it is of the other direction", ErrCursor)
 	}
 	c := cursor{p: b[2 : len(b)-4]}

@@ -392,7 +392,7 @@ func (p *plot) label(cl *claim) (Label, bool) {
 			l.Errors++
 		}
 		apis.count(catalog[c.api].qualified)
-		keys.count(p.a.keyAt(c))
+		keys.count(string(p.a.appendKey(nil, c)))
 		ips.count(string(appendAddr(nil, c.addr)))
 		regs.count(regions[c.region])
 	}

@@ -159,7 +159,7 @@ func (r *renderer) appendIdentity(b []byte, a *actor, c *call) []byte {
 		b = append(b, a.acct.id...)
 		if catalog[c.api].service.source != "signin.amazonaws.com" {
 			b = append(b, `","accessKeyId":"`...)
-			b = append(b, a.keyAt(c)...)
+			b = a.appendKey(b, c)
 		}
 		b = append(b, `","userName":"`...)
 		b = append(b, a.name...)
@@ -180,7 +180,7 @@ func (r *renderer) appendIdentity(b []byte, a *actor, c *call) []byte {
 	b = append(b, `","accountId":"`...)
 	b = append(b, a.acct.id...)
 	b = append(b, `","accessKeyId":"`...)
-	b = append(b, a.keyAt(c)...)
+	b = a.appendKey(b, c)
 	b = append(b, `","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"`...)
 	b = append(b, a.principal...)
 	b = append(b, `","arn":"arn:aws:iam::`...)

@@ -184,7 +184,9 @@ type file struct {
 
 func (f *file) begin(w io.Writer) {
 	if f.zip == nil {
-		f.zip = gzip.NewWriter(w)
+		// The level at which the ratio, 8 to 1, is that of CloudTrail's own files.
+		// The error is of a level that does not exist.
+		f.zip, _ = gzip.NewWriterLevel(w, 3)
 	} else {
 		f.zip.Reset(w)
 	}
