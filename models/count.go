@@ -141,13 +141,16 @@ func (c *Count) dispersed(w int, g float64) float64 {
 // the population has no say.
 const ownDispersion = 1.5
 
-// learnDispersion takes a count x where mu were expected.
-func (c *Count) learnDispersion(w int, x, mu float64, young bool) {
+// alarmed reports whether a window short of a day alarms about minute m: what
+// it counts then is no noise.
+func (c *Count) alarmed(m Minute) bool { return c.alarm > 0 && m-c.alarm < 30 }
+
+// learnDispersion takes a count x where mu were expected. It is not told of the
+// identity's first day, when nothing is known to differ from.
+func (c *Count) learnDispersion(w int, x, mu float64) {
 	mu = max(mu, 1e-5)
 	r := (x - mu) * (x - mu) / mu
-	if !young {
-		r = min(r, 12*c.dispersed(w, ownDispersion)+4)
-	}
+	r = min(r, 12*c.dispersed(w, ownDispersion)+4)
 	k := min(mu, 5)
 	c.disp[w].sum += float32(r * k)
 	c.disp[w].weight += float32(k)
@@ -167,8 +170,8 @@ func (c *Count) advance(f *Family, m Minute) {
 		return
 	}
 	if b := c.cur / 5; m/5 > b {
-		if x := c.fives[b%12]; x != 0 && !c.young(c.cur) {
-			c.learnDispersion(windowFive, unpack(x), 5*float64(c.rate), false)
+		if x := c.fives[b%12]; x != 0 && !c.young(c.cur) && !c.alarmed(c.cur) {
+			c.learnDispersion(windowFive, unpack(x), 5*float64(c.rate))
 		}
 		for i := max(b+1, m/5-11); i <= m/5; i++ {
 			c.fives[i%12] = 0
@@ -219,7 +222,9 @@ func (c *Count) closeHour(f *Family, h int32) {
 	if missing == 0 {
 		c.learnSeason(h, x, mu)
 		c.fade(1)
-		c.learnDispersion(windowHour, x, mu, young)
+		if !young && (c.alarm == 0 || start-c.alarm >= 60) {
+			c.learnDispersion(windowHour, x, mu)
+		}
 		if !young {
 			c.learnZeros(windowMinute, float64(60-min(60, c.busy)), mu/60)
 			c.learnZeros(windowFive, float64(12-min(12, c.busyFive)), mu/12)
@@ -237,7 +242,7 @@ func (c *Count) closeHour(f *Family, h int32) {
 		c.sumDay(h + 1)
 		first := (h + 1) % 24
 		c.learnDispersion(windowDay, float64(c.day)+unpack(c.hours[first]),
-			float64(c.dayExp)+unpack(c.expect[first])*expectUnit, false)
+			float64(c.dayExp)+unpack(c.expect[first])*expectUnit)
 		for w := range c.disp {
 			if c.disp[w].weight > 3 && !f.dry {
 				f.pool.learnDispersion(w, c.dispersed(w, ownDispersion))

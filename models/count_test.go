@@ -244,7 +244,11 @@ func TestBurstsAreFound(t *testing.T) {
 			r.poisson(2*weekMinutes+r.g.IntN(1440), rate)
 			of[by]++
 			start, length := r.m, 10+r.g.IntN(50)
-			r.poisson(length, rate*by)
+			peak := 0.0 // the 95th percentile of the minutes with calls
+			for nbTail(peak+1, rate, 1) < 1.3 {
+				peak++
+			}
+			r.poisson(length, rate+(by-1)*peak)
 			end := r.m - 1
 			r.poisson(240, rate)
 			s := r.started(start)

@@ -37,12 +37,12 @@ const (
 // for how long it then outlives quiet.
 func (f *Family) carries(c *Count, s *sight, m Minute) (hold uint8, ok bool) {
 	half := f.params.Threshold / 2
-	if s.f[windowMinute] >= half || s.f[windowFive] >= half {
-		return holdShort, true
-	}
 	newest := func(part, whole int, units float64) bool {
 		excess := s.observed[whole] - s.expected[whole]
 		return s.observed[part]-s.expected[part] >= carryShare*excess/units
+	}
+	if s.f[windowMinute] >= half || s.f[windowFive] >= half && newest(windowMinute, windowFive, 5) {
+		return holdShort, true
 	}
 	// How long it may have gone on: the excess may be all from within that.
 	age := float64(m-c.run) + 1

@@ -81,16 +81,18 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	f.closeClusters(c, who, m)
 	var s sight
 	c.see(&s, m, n)
-	young := c.young(m)
-	if !young {
-		c.learnDispersion(windowMinute, n, s.expected[windowMinute], false)
-	}
 	best := -1
 	for w := range s.f {
 		s.tail[w], s.base[w], s.f[w] = f.judge(c, who, w, m, s.observed[w], s.expected[w])
 		if s.tail[w] > 0 && (best < 0 || s.f[w] > s.f[best]) {
 			best = w
 		}
+	}
+	if best >= 0 && max(s.f[windowMinute], s.f[windowFive], s.f[windowHour]) >= alarmScore {
+		c.alarm = m
+	}
+	if !c.young(m) && !c.alarmed(m) {
+		c.learnDispersion(windowMinute, n, s.expected[windowMinute])
 	}
 	if best < 0 && c.flags&flagOpen == 0 {
 		if v.Change == Restarted {
@@ -106,9 +108,6 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 			if s.tail[w] > 0 {
 				c.exceed(w, m, s.tail[w]-exceedance)
 			}
-		}
-		if max(s.f[windowMinute], s.f[windowFive], s.f[windowHour]) >= alarmScore {
-			c.alarm = m
 		}
 	}
 	v.HistoryMinutes = int(m - c.birth)

@@ -8,12 +8,12 @@ const (
 	// ownClusters is from how many clusters a series is judged by its own.
 	ownClusters = 2.5
 	// ownPrior is how many clusters of the pool weigh beside a series' own.
-	ownPrior = 6
+	ownPrior = 3
 	// habitPrior is how many surprises of an identity like any other weigh
 	// beside an identity's own.
 	habitPrior = 1
 	// pooledTail is the share of the pool's tail in a series' own.
-	pooledTail = 0.03
+	pooledTail = 0.01
 	// gateTail is the tail at which the gate for the enormous grants gateBase;
 	// each doubling grants one more.
 	gateTail = 23
@@ -93,12 +93,17 @@ func (c *Count) maturity(w int, m Minute) (class int, n float64) {
 	return class, n
 }
 
-// steadyShare is the share of hours with calls from which a series is steady.
-const steadyShare = 0.2
+// steadyShare is the share of hours with calls from which a series is steady,
+// and steadyAfter for how long it must be known: most first surprises are those
+// of a series whose hours are not learned yet.
+const (
+	steadyShare = 0.2
+	steadyAfter = 6 * dayMinutes
+)
 
 // steady reports whether the series has calls in many hours of the day.
 func (c *Count) steady(m Minute) bool {
-	return float64(c.active)*60 > steadyShare*c.minutesSeen(m/60)
+	return m-c.birth >= steadyAfter && float64(c.active)*60 > steadyShare*c.minutesSeen(m/60)
 }
 
 // weeks is how long the series is known in minute m, as its surprises weigh.
@@ -190,11 +195,16 @@ func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 		mean, variance := c.sizes(w, n, e, prior)
 		z = min(z, mean+3*math.Sqrt(variance))
 	}
-	if first := c.young(p.end); !first || c.birth-f.begin >= dayMinutes {
-		// On a stream's first day everybody seems new.
-		if !f.dry {
+	if c.young(p.end) {
+		// On a stream's first day everybody seems new. And what surprises
+		// before anything is known of a series says nothing of it.
+		if c.birth-f.begin >= dayMinutes && !f.dry {
 			e.learn(x, prior)
 		}
+		return
+	}
+	if !f.dry {
+		e.learn(x, prior)
 	}
 	if who != nil && n < ownClusters && who.surprise(p.end) && !f.dry {
 		f.pool.surprises++

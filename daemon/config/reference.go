@@ -25,7 +25,6 @@ func Reference() []Key { return keys(nil, "", reflect.TypeFor[Config]()) }
 
 func keys(list []Key, section string, t reflect.Type) []Key {
 	for f := range t.Fields() {
-		f := f
 		tag, ft := f.Tag, f.Type
 		k := Key{Name: join(section, tag.Get("yaml")), Help: tag.Get("help"), Default: tag.Get("default")}
 		inner := k.Name

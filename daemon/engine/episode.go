@@ -90,13 +90,13 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	start := minuteTime(v.Start)
 	found := s.gather(x, start, minuteTime(m+1))
 	if kinds[x.key.kind].account {
-		if by, ok := s.explained(x, found); ok {
+		if by, ok := s.explained(x, found, m); ok {
 			ep.mute = "explained by " + by
 			s.attached++
 			return
 		}
 	}
-	in := s.describe(x, v, found)
+	in := s.describe(x, m, v, found)
 	in.State, in.Start, in.Detected = insight.StateStart, found.firstOr(start), x.last
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
 	in.Incident = s.incident(x, found, m)
@@ -112,6 +112,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	ep.raised = &in
 	s.slots[slot] = ep
+	s.tell(x, in.ID, 1<<30)
 	s.put(in)
 }
 
@@ -123,6 +124,7 @@ func (s *stream) end(x *modelled, v models.Verdict) {
 	}
 	delete(s.slots, s.slot(x))
 	in := *ep.raised
+	s.tell(x, in.ID, v.End)
 	found := s.gather(x, minuteTime(ep.start), minuteTime(v.End+1))
 	in.State = insight.StateEnd
 	in.End = found.lastOr(minuteTime(v.End + 1))
@@ -136,33 +138,67 @@ func (s *stream) end(x *modelled, v models.Verdict) {
 	s.put(in)
 }
 
-// explained reports whether one identity that has an insight of its own does
-// most of what an account-level series sees. Calls must be of the same API; an
-// identity's burst of calls explains its errors too.
-func (s *stream) explained(x *modelled, found *evidence) (string, bool) {
-	top, n := found.top(attrIdentity)
-	if n*2 < found.total {
-		return "", false
+// toldFor is how long after its end an identity's insight still explains what
+// the account sees.
+const toldFor = 60 // minutes
+
+// toldKey is an identity in a region that has had an insight of its own, of an
+// API where that was about one.
+type toldKey struct {
+	identity string
+	region   symbol
+	api      symbol
+}
+
+// told is that insight. until is when it no longer explains anything.
+type told struct {
+	id    string
+	until models.Minute
+}
+
+// tell remembers that the identity of a series has an insight, until minute m
+// and a while after.
+func (s *stream) tell(x *modelled, id string, m models.Minute) {
+	if x.who == nil {
+		return
 	}
-	id := ""
-	for slot, ep := range s.slots {
-		if ep.raised.Identity != top || slot.region != x.key.region {
+	k := toldKey{identity: x.who.name, region: x.key.region}
+	s.told[k] = told{id, m + toldFor}
+	if x.key.kind == kindCalls {
+		k.api = x.key.y
+		s.told[k] = told{id, m + toldFor}
+	}
+}
+
+// explained reports whether identities that have insights of their own do half
+// of what an account-level series sees, or more. Calls must be of the same API;
+// any insight of an identity explains its errors.
+func (s *stream) explained(x *modelled, found *evidence, m models.Minute) (string, bool) {
+	n, most, id := 0, 0, ""
+	for name, c := range found.values[attrIdentity] {
+		k := toldKey{identity: name, region: x.key.region}
+		if x.key.kind == kindAccountCalls {
+			k.api = x.key.x
+		}
+		t, ok := s.told[k]
+		if !ok || t.until < m {
 			continue
 		}
-		if x.key.kind == kindAccountCalls && (slot.insight != insight.TypeAPICallRate || slot.object != x.key.x) {
-			continue
-		}
-		if id == "" || ep.raised.ID < id {
-			id = ep.raised.ID
+		n += c
+		if c > most || c == most && t.id < id {
+			most, id = c, t.id
 		}
 	}
-	return id, id != ""
+	return id, n > 0 && n*2 >= found.total
 }
 
 // describe makes the insight of an episode: everything that a reader is told
 // but its times and its id.
-func (s *stream) describe(x *modelled, v models.Verdict, found *evidence) insight.Insight {
+func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found *evidence) insight.Insight {
 	t := s.symbols
+	// What is told is what happened since the start, which may be less than the
+	// window that decided: a burst of two minutes is enough for a day's.
+	span := max(1, min(int(m-v.Start)+1, v.Window))
 	in := insight.Insight{
 		Type: kinds[x.key.kind].insight, Provider: s.key.Provider, Account: s.key.Account,
 		Region: t.name(x.key.region), Score: round(v.F),
@@ -171,13 +207,14 @@ func (s *stream) describe(x *modelled, v models.Verdict, found *evidence) insigh
 		in.Identity, in.IdentityKind = x.who.name, x.who.kind.String()
 	}
 	in.Object, in.Service, in.Operation = s.object(x, found)
-	window := float64(v.Window)
-	in.Observed, in.Expected, in.Upper = round(v.Observed/window), round(v.Expected/window), round(v.Upper/window)
+	usual := v.Expected / float64(v.Window)
+	in.Observed, in.Expected = round(v.Observed/float64(span)), round(usual)
+	in.Upper = round(v.Upper / float64(span))
 	in.Statistics = insight.Statistics{
 		Baseline:         insight.Average{Average: in.Expected},
 		Insight:          insight.Average{Average: in.Observed},
 		Upper:            in.Upper,
-		InsightDuration:  v.Window,
+		InsightDuration:  span,
 		BaselineDuration: min(v.HistoryMinutes, 28*1440),
 		InsightCount:     found.total,
 	}
@@ -185,7 +222,7 @@ func (s *stream) describe(x *modelled, v models.Verdict, found *evidence) insigh
 	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
 	in.Resources, in.SampleEventIDs = found.resources, found.samples
 	in.Reasons = reasons(x, v, found)
-	in.Summary = s.summary(x, v, in)
+	in.Summary = s.summary(x, span, v.Observed, usual*float64(span), in)
 	in.Attack = attack(x.key.kind, found)
 	in.KRI = "Identity and Access"
 	in.Filter = s.filter(x)

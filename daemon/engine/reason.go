@@ -47,34 +47,35 @@ func attack(k kind, found *evidence) []string {
 	return out
 }
 
-// summary says in one sentence who did what how much more than usual.
-func (s *stream) summary(x *modelled, v models.Verdict, in insight.Insight) string {
+// summary says in one sentence who did what in a span of minutes, how much more
+// than usual.
+func (s *stream) summary(x *modelled, span int, observed, expected float64, in insight.Insight) string {
 	t := s.symbols
 	who := shortName(in.Identity)
-	during := "in " + minutes(v.Window)
-	usual := "usually " + number(v.Expected)
-	if v.Expected < 0.05 {
+	during := "in " + minutes(span)
+	usual := "usually " + number(expected)
+	if expected < 0.05 {
 		usual = "usually none"
 	}
 	switch x.key.kind {
 	case kindCalls:
-		return fmt.Sprintf("%s called %s %s times %s, %s", who, t.name(x.key.y), number(v.Observed), during, usual)
+		return fmt.Sprintf("%s called %s %s times %s, %s", who, t.name(x.key.y), number(observed), during, usual)
 	case kindKey:
-		return fmt.Sprintf("key %s of %s wrote %s times %s, %s", in.Object, who, number(v.Observed), during, usual)
+		return fmt.Sprintf("key %s of %s wrote %s times %s, %s", in.Object, who, number(observed), during, usual)
 	case kindNewAPIs:
-		return fmt.Sprintf("key %s of %s wrote %s times %s through APIs that are new to it", in.Object, who, number(v.Observed), during)
+		return fmt.Sprintf("key %s of %s wrote %s times %s through APIs that are new to it", in.Object, who, number(observed), during)
 	case kindErrors:
-		return fmt.Sprintf("%s got %s errors %s, %s; most from %s", who, number(v.Observed), during, usual, in.Object)
+		return fmt.Sprintf("%s got %s errors %s, %s; most from %s", who, number(observed), during, usual, in.Object)
 	case kindAPIErrors:
-		return fmt.Sprintf("%s got %s errors from %s %s, %s", who, number(v.Observed), t.name(x.key.y), during, usual)
+		return fmt.Sprintf("%s got %s errors from %s %s, %s", who, number(observed), t.name(x.key.y), during, usual)
 	case kindBreadth:
-		return fmt.Sprintf("%s was denied %s APIs that it never used before %s", who, number(v.Observed), during)
+		return fmt.Sprintf("%s was denied %s APIs that it never used before %s", who, number(observed), during)
 	case kindAccountCalls:
-		return fmt.Sprintf("%s was called %s times %s, %s", t.name(x.key.x), number(v.Observed), during, usual)
+		return fmt.Sprintf("%s was called %s times %s, %s", t.name(x.key.x), number(observed), during, usual)
 	case kindAccountCode:
-		return fmt.Sprintf("%s calls failed with %s %s, %s", number(v.Observed), t.name(x.key.x), during, usual)
+		return fmt.Sprintf("%s calls failed with %s %s, %s", number(observed), t.name(x.key.x), during, usual)
 	case kindAccountErrors:
-		return fmt.Sprintf("%s calls of %s failed %s, %s", number(v.Observed), t.name(x.key.x), during, usual)
+		return fmt.Sprintf("%s calls of %s failed %s, %s", number(observed), t.name(x.key.x), during, usual)
 	}
 	return ""
 }
@@ -166,6 +167,8 @@ func minutes(n int) string {
 		return fmt.Sprintf("%d minutes", n)
 	case n == 60:
 		return "1 hour"
+	case n < 120:
+		return fmt.Sprintf("1 hour %d minutes", n-60)
 	}
 	return fmt.Sprintf("%d hours", n/60)
 }

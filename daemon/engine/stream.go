@@ -40,6 +40,7 @@ type stream struct {
 	families   [kindCount]*models.Family
 	slots      map[slotKey]*episode
 	groups     map[string]group
+	told       map[toldKey]told
 	budget     *budget
 	gauge      gauge
 
@@ -70,7 +71,7 @@ func newStream(key event.StreamKey, o *Options) *stream {
 		counts:     newCounts(key, t, o.SeriesPerAccount),
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
-		groups: map[string]group{}, budget: newBudget(o.BudgetPerDay),
+		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(o.BudgetPerDay),
 	}
 	for k := range s.families {
 		s.families[k] = models.NewFamily(kinds[k].params())
@@ -265,6 +266,11 @@ func (s *stream) keep(m models.Minute) {
 				}
 			}
 		})
+	}
+	for k, t := range s.told {
+		if t.until < m {
+			delete(s.told, k)
+		}
 	}
 	for who, g := range s.groups {
 		if m-g.start > 2*incidentSpan {

@@ -56,6 +56,8 @@ const (
 // only once its original or itself is durable. While blocks cannot be written,
 // as on a full disk, nothing is accepted.
 func (l *Log) Append(ctx context.Context, events []event.Event, d Durability) (Receipt, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	var total Receipt
 	for i := range events {
 		events[i].Seq, events[i].Late = 0, false
@@ -212,6 +214,12 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 			p.b.logged[p.row] = true
 		}
 		l.mtx.Unlock()
+		if total, _ := l.events.bytes(); total > walFlushBytes {
+			select {
+			case l.wake <- struct{}{}:
+			default:
+			}
+		}
 	}
 	return r, nil
 }
@@ -364,18 +372,29 @@ func (l *Log) writeBuffer(b *buffer) error {
 	enc := encoders.Get().(*encoder)
 	var data []byte
 	var metas []*blockMeta
-	for lo := 0; lo < v.hdr.rows; lo += l.o.BlockEvents {
+	step := blockRows(v.hdr.rows, l.o.BlockEvents)
+	for lo := 0; lo < v.hdr.rows; lo += step {
 		at := int64(len(data))
 		var h *header
-		data, h = enc.encode(data, v, lo, min(lo+l.o.BlockEvents, v.hdr.rows))
+		data, h = enc.encode(data, v, lo, min(lo+step, v.hdr.rows))
 		metas = append(metas, &blockMeta{seg: seg, off: at, hdr: h})
 	}
 	encoders.Put(enc)
 
 	// Blocks are registered in the order in which they are in the file, since an
-	// index covers a prefix of it.
+	// index covers a prefix of it. The segment may have been merged meanwhile.
 	seg.wmtx.Lock()
+	for seg.dead.Load() {
+		seg.wmtx.Unlock()
+		l.mtx.Lock()
+		seg = hr.seg
+		l.mtx.Unlock()
+		seg.wmtx.Lock()
+	}
 	defer seg.wmtx.Unlock()
+	for _, m := range metas {
+		m.seg = seg
+	}
 	at, err := seg.append(data)
 
 	l.mtx.Lock()
@@ -417,12 +436,21 @@ func (l *Log) writeBuffer(b *buffer) error {
 	return nil
 }
 
+// blockRows is how many rows of a buffer each block gets, so that none is left
+// with a few.
+func blockRows(rows, full int) int {
+	blocks := max((rows+full/2)/full, 1)
+	return (rows + blocks - 1) / blocks
+}
+
 // Flush makes every event that was accepted before durable in blocks, and
 // deletes the files of the write-ahead log that are not needed any more.
 func (l *Log) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	l.mtx.Lock()
 	closed := l.closed
 	l.mtx.Unlock()

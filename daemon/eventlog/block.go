@@ -613,7 +613,11 @@ func (r *rawReader) row(row int) ([]byte, error) {
 // frame reads one frame of raw records.
 func (b *block) frame(d *rawDir, i int) ([]byte, error) {
 	f := &d.frames[i]
-	p, err := b.readAt(b.hdr.body+b.hdr.section(colRaw).off+f.off, f.size)
+	s := b.hdr.section(colRaw)
+	if s == nil {
+		return nil, corruptAside("raw frame", errShort)
+	}
+	p, err := b.readAt(b.hdr.body+s.off+f.off, f.size)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -10,8 +11,13 @@ import (
 )
 
 // ControlRetention is the kind of the control record that the log writes itself
-// when it deletes segments: Time is where what is kept begins.
+// before it deletes segments for their size: Time is where what is kept begins.
 const ControlRetention = "retention"
+
+// retentionData is the Data of that record.
+type retentionData struct {
+	MaxBytes int64 `json:"maxBytes"`
+}
 
 // AppendControl writes a control record, in one order with the events. A
 // watermark holds from then on for what Append calls late. When it returns
@@ -24,6 +30,8 @@ func (l *Log) AppendControl(ctx context.Context, c event.Control) (uint64, error
 	if c.Kind == "" {
 		return 0, fmt.Errorf("control record has no kind")
 	}
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	l.mtx.Lock()
 	if l.closed {
 		l.mtx.Unlock()
@@ -73,7 +81,10 @@ func (l *Log) apply(c *event.Control) {
 			st.watermarkNS = c.Time.UnixNano()
 		}
 	case ControlRetention:
-		if y := c.Time.Year(); y >= 1970 && y <= 2261 {
+		// A larger bound than it was deleted under lets history in again.
+		var d retentionData
+		if json.Unmarshal(c.Data, &d) == nil && l.o.MaxBytes > 0 && l.o.MaxBytes <= d.MaxBytes &&
+			c.Time.Year() >= 1970 && c.Time.Year() <= 2261 {
 			l.floor = max(l.floor, c.Time.UnixNano())
 		}
 	}

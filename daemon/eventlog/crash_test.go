@@ -150,7 +150,7 @@ func TestCrashLosesNothingThatIsDurable(t *testing.T) {
 // file. Open must work, nothing false be served, and the damage be told.
 func TestFlippedBytes(t *testing.T) {
 	b := build(t)
-	places := 24
+	places := 20
 	if testing.Short() {
 		places = 4
 	}
@@ -186,14 +186,14 @@ func TestCutFiles(t *testing.T) {
 		clean, err := os.ReadFile(filepath.Join(b.dir, file))
 		require.NoError(t, err)
 		last := 0
-		for i := range 12 {
+		for i := range 7 {
 			dir := copyDir(t, b.dir)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, file), clean[:i*len(clean)/12], 0o640))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), clean[:i*len(clean)/7], 0o640))
 			n, _ := b.requireTrue(t, dir)
 			require.GreaterOrEqual(t, n, last, "the longer the file, the more is there")
 			last = n
 			_, damage := b.requireTrue(t, dir)
-			require.Zero(t, damage, "what was damaged is repaired: %s cut at %d of %d", file, i*len(clean)/12, len(clean))
+			require.Zero(t, damage, "what was damaged is repaired: %s cut at %d of %d", file, i*len(clean)/7, len(clean))
 		}
 	}
 }

@@ -19,6 +19,7 @@ type journal struct {
 	dir    string
 	prefix string
 	m      *metrics
+	limit  int64 // Bytes after which a new file is begun.
 
 	mtx    sync.Mutex // Held while the file is written.
 	f      *os.File
@@ -105,7 +106,7 @@ func (j *journal) retire() {
 func (j *journal) append(frames [][]byte, now time.Time) error {
 	j.mtx.Lock()
 	defer j.mtx.Unlock()
-	if j.f == nil {
+	if j.f == nil || j.size >= j.limit {
 		if err := j.openNext(now); err != nil {
 			return err
 		}

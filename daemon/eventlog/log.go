@@ -43,9 +43,13 @@ type Log struct {
 	findings atomic.Uint64 // Damage since Open.
 	stale    atomic.Bool   // A block is left out that the streams still count.
 
+	// ops is held by everything that uses files, so that Close comes after it.
+	ops sync.RWMutex
+
 	flushMtx sync.Mutex // Held by Flush, which runs once at a time.
 	stop     chan struct{}
 	stopped  chan struct{}
+	wake     chan struct{} // The write-ahead log is long.
 
 	// mtx guards what follows, and of each segment and buffer what they say. It
 	// is never held while a file is written.
@@ -107,6 +111,7 @@ func Open(o Options) (_ *Log, err error) {
 		dirs:    map[string]struct{}{},
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
+		wake:    make(chan struct{}, 1),
 	}
 	l.cond = sync.NewCond(&l.mtx)
 	l.cache.damaged = l.damagedBlock
@@ -164,7 +169,7 @@ func (l *Log) release() {
 }
 
 // Close writes what is buffered and every index that is missing, and gives the
-// directory free.
+// directory free. It waits for the calls that are under way.
 func (l *Log) Close() error {
 	l.mtx.Lock()
 	if l.closed {
@@ -173,11 +178,16 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	l.mtx.Unlock()
+	l.ops.Lock() // Who comes later finds the log closed.
+	defer l.ops.Unlock()
 	close(l.stop)
 	<-l.stopped
 	err := l.flush()
 	if !l.o.NoSync {
 		err = errors.Join(err, l.seal(time.Time{}))
+	}
+	if l.o.Registerer != nil {
+		l.m.unregister(l.o.Registerer)
 	}
 	l.release()
 	return err

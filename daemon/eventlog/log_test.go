@@ -466,7 +466,9 @@ func TestBufferedBytesStayWithinTheirBound(t *testing.T) {
 			_, err := l.Append(ctx, batch, Replayable)
 			require.NoError(t, err)
 			n += len(batch)
-			most = max(most, l.Stats().BufferedBytes)
+			l.mtx.Lock()
+			most = max(most, l.buffered)
+			l.mtx.Unlock()
 		}
 		l.files.mtx.Lock()
 		require.LessOrEqual(t, len(l.files.files), maxOpenFiles)
@@ -556,4 +558,66 @@ func TestMaintainSealsAndFlushes(t *testing.T) {
 	now = now.Add(time.Hour)
 	require.NoError(t, l.maintain(now))
 	require.FileExists(t, idx)
+}
+
+func TestSmallBlocksAreMerged(t *testing.T) {
+	dir := t.TempDir()
+	now := day0
+	l := openTest(t, Options{Dir: dir, BlockEvents: 200, Now: func() time.Time { return now }, EnrichVersion: 4})
+	events := newTraffic(8, 2).events(1000, time.Hour)
+	for chunk := range slices.Chunk(events, 30) {
+		_, err := l.Append(ctx, chunk, Replayable)
+		require.NoError(t, err)
+		require.NoError(t, l.Flush(ctx))
+	}
+	before := l.Stats()
+	require.Equal(t, 34, before.Blocks)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { // Readers notice nothing.
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				got, err := l.Read(ctx, ReadQuery{})
+				if err != nil || len(got) != 1000 {
+					t.Errorf("%d events, %v", len(got), err)
+					return
+				}
+			}
+		})
+	}
+	now = now.Add(3 * time.Hour)
+	require.NoError(t, l.maintain(now))
+	close(stop)
+	wg.Wait()
+	after := l.Stats()
+	require.LessOrEqual(t, after.Blocks, 5)
+	require.Less(t, after.Bytes, before.Bytes*9/10)
+	require.Equal(t, before.Events, after.Events)
+	require.Zero(t, after.Corruptions)
+	require.NoError(t, l.Verify(ctx))
+	require.Equal(t, uint32(4), l.hours[l.order[0]].seg.blocks[0].hdr.enrich)
+	rec, err := l.Append(ctx, append(slices.Clone(events), newTraffic(9, 1).events(10, time.Hour)...), Logged)
+	require.NoError(t, err)
+	require.Equal(t, Receipt{Accepted: 10, Duplicates: 1000}, rec)
+	crash := openTest(t, Options{Dir: copyDir(t, dir)})
+	require.Equal(t, uint64(1010), crash.Stats().Events)
+	page, err := crash.Events(ctx, event.Query{Forward: true, Raw: true, Limit: 2000})
+	require.NoError(t, err)
+	want := map[string]event.Event{}
+	for _, e := range events {
+		want[e.UID] = stored(e, true)
+	}
+	n := 0
+	for _, e := range page.Events {
+		if w, ok := want[e.UID]; ok {
+			require.Equal(t, w, e)
+			n++
+		}
+	}
+	require.Equal(t, 1000, n)
 }

@@ -87,3 +87,9 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	}
 	return nil
 }
+
+func (m *metrics) unregister(reg prometheus.Registerer) {
+	for _, c := range m.all {
+		reg.Unregister(c)
+	}
+}

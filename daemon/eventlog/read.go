@@ -158,6 +158,8 @@ type rowKey struct {
 //
 // A block that is damaged is left out, which is logged and counted.
 func (l *Log) Read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	return retry(func() ([]event.Event, error) { return l.read(ctx, q) })
 }
 

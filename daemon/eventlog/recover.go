@@ -29,8 +29,8 @@ func (l *Log) recover() error {
 			return err
 		}
 	}
-	l.control = &journal{dir: dir, prefix: "control", m: l.m, old: map[uint64]int64{}}
-	l.events = &journal{dir: dir, prefix: "events", m: l.m, old: map[uint64]int64{}}
+	l.control = &journal{dir: dir, prefix: "control", m: l.m, limit: controlFileSize, old: map[uint64]int64{}}
+	l.events = &journal{dir: dir, prefix: "events", m: l.m, limit: walFlushBytes, old: map[uint64]int64{}}
 	l.commits = &committer{control: l.control, events: l.events, now: l.o.Now}
 	if err := l.recoverControls(); err != nil {
 		return err

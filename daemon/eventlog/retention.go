@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +24,10 @@ func (l *Log) maintainLoop() {
 		select {
 		case <-l.stop:
 			return
+		case <-l.wake:
+			if err := l.flush(); err != nil {
+				l.o.Logger.Error("flushing the event log failed", "err", err)
+			}
 		case <-t.C:
 			if err := l.maintain(l.o.Now()); err != nil {
 				l.o.Logger.Error("maintaining the event log failed", "err", err)
@@ -53,8 +58,8 @@ func (l *Log) floorAt(now time.Time) int64 {
 }
 
 // retain deletes whole hours: those before the retention, and the oldest while
-// all are more than they may be. That is noted as a control record first, so
-// that what was deleted is not taken in again.
+// all are more than they may be. The latter is noted as a control record first,
+// so that what was deleted is not taken in again.
 func (l *Log) retain(now time.Time) error {
 	if l.o.Retention == 0 && l.o.MaxBytes == 0 {
 		return nil
@@ -96,7 +101,15 @@ func (l *Log) retain(now time.Time) error {
 		l.mtx.Unlock()
 		return nil
 	}
-	_, done := l.number(event.Control{Kind: ControlRetention, Time: nanoTime(floor)})
+	var done <-chan error
+	if reasons["size"] > 0 {
+		data, err := json.Marshal(retentionData{MaxBytes: l.o.MaxBytes})
+		if err != nil {
+			l.mtx.Unlock()
+			return err
+		}
+		_, done = l.number(event.Control{Kind: ControlRetention, Time: nanoTime(floor), Data: data})
+	}
 	l.mtx.Unlock()
 	if done != nil {
 		if err := <-done; err != nil {
@@ -215,12 +228,23 @@ func (l *Log) seal(before time.Time) error {
 	}
 	var errs []error
 	for _, s := range todo {
+		if !before.IsZero() { // Not at Close, which is to be quick.
+			if err := l.merge(s); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		errs = append(errs, l.sealSegment(s))
 	}
 	return errors.Join(errs...)
 }
 
 func (l *Log) sealSegment(s *segment) error {
+	l.mtx.Lock()
+	if hr := l.hours[s.hour]; hr != nil {
+		s = hr.seg // It may have been merged.
+	}
+	l.mtx.Unlock()
 	s.wmtx.Lock()
 	defer s.wmtx.Unlock()
 	l.mtx.Lock()
@@ -246,6 +270,8 @@ func (l *Log) sealSegment(s *segment) error {
 // Verify reads every byte of every block and returns what is wrong with them,
 // one error a block. It is slow and disturbs nobody.
 func (l *Log) Verify(ctx context.Context) error {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	l.mtx.Lock()
 	var blocks []*blockMeta
 	for _, hour := range l.order {

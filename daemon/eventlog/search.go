@@ -70,6 +70,8 @@ type found struct {
 // unless asked otherwise. A cursor is a place in the order, so that pages
 // neither repeat nor skip an event that was there when the first was asked for.
 func (l *Log) Events(ctx context.Context, q event.Query) (event.Page, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	return retry(func() (event.Page, error) { return l.page(ctx, q) })
 }
 
@@ -292,6 +294,8 @@ func (l *Log) fetch(rows []found, raw bool) ([]event.Event, error) {
 // Get returns an event with its raw record by its uid. Where several accounts
 // have an event of that uid it is one of them.
 func (l *Log) Get(ctx context.Context, uid string) (event.Event, bool, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	type answer struct {
 		e  event.Event
 		ok bool
@@ -379,6 +383,8 @@ func (l *Log) get(ctx context.Context, uid string) (event.Event, bool, error) {
 // Addenda returns the events that amend the event with that uid, the oldest
 // first, with their raw records.
 func (l *Log) Addenda(ctx context.Context, uid string) ([]event.Event, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	return retry(func() ([]event.Event, error) {
 		hours, err := l.collect(bounds{0, math.MaxInt64}, func(h *header) bool { return h.section(colAmends) != nil }, nil)
 		if err != nil || uid == "" {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -86,8 +87,10 @@ func TestEventsAreThoseThatTheFilterMatches(t *testing.T) {
 					slices.Reverse(page.Events)
 				}
 				require.Len(t, page.Events, len(want), filter)
-				for i := range want {
-					require.Equal(t, want[i], page.Events[i], filter)
+				if !reflect.DeepEqual(want, page.Events) && len(want) > 0 {
+					for i := range want {
+						require.Equal(t, want[i], page.Events[i], filter)
+					}
 				}
 			}
 		}

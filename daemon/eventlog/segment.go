@@ -322,9 +322,13 @@ func (b *block) check() error {
 	if err != nil {
 		return err
 	}
+	raw := b.hdr.section(colRaw)
+	if raw == nil {
+		return corruptAside("raw records", errShort)
+	}
 	for i := range d.frames {
 		f := &d.frames[i]
-		p, err := b.readAt(b.hdr.body+b.hdr.section(colRaw).off+f.off, f.size)
+		p, err := b.readAt(b.hdr.body+raw.off+f.off, f.size)
 		if err != nil {
 			return err
 		}

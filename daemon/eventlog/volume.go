@@ -196,6 +196,8 @@ func (t *tallied) join(o *tallied, buckets int) {
 
 // scan counts everything that a plan selects, on all processors.
 func (l *Log) scan(ctx context.Context, p *plan, make func() *tally) (*tally, error) {
+	l.ops.RLock()
+	defer l.ops.RUnlock()
 	return retry(func() (*tally, error) {
 		hours, err := l.collect(p.w, p.wants, nil)
 		if err != nil {

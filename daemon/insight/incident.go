@@ -69,7 +69,7 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 	}
 	found := []Incident{}
 	var members []*Insight
-	close := func() {
+	finish := func() {
 		if len(members) == 0 {
 			return
 		}
@@ -86,11 +86,11 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 			continue
 		}
 		if len(members) > 0 && members[0].Incident != i.Incident {
-			close()
+			finish()
 		}
 		members = append(members, i)
 	}
-	close()
+	finish()
 	slices.SortFunc(found, func(a, b Incident) int {
 		return o.compare(place{timeKey(a.Start), a.ID}, place{timeKey(b.Start), b.ID})
 	})

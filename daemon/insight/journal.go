@@ -82,12 +82,12 @@ func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 	n, err := io.ReadFull(br, magic)
 	switch {
 	case err == nil && string(magic) == journalMagic:
-	case (err == io.EOF || err == io.ErrUnexpectedEOF) && strings.HasPrefix(journalMagic, string(magic[:n])):
-		return found, nil
-	case err == nil || err == io.EOF || err == io.ErrUnexpectedEOF:
-		return found, errNoJournal
-	default:
+	case tail(err) != nil:
 		return found, err
+	case err != nil && strings.HasPrefix(journalMagic, string(magic[:n])):
+		return found, nil
+	default:
+		return found, errNoJournal
 	}
 	found.good = int64(len(journalMagic))
 	var head [frameHead]byte

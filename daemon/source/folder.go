@@ -201,7 +201,7 @@ func (f *Folder) err() string {
 			first = path
 		}
 	}
-	return fmt.Sprintf("%d files cannot be read; the first: %v; see to it that this process may read it, or move it away",
+	return fmt.Sprintf("files that cannot be read: %d; the first: %v; see to it that this process may read it, or move it away",
 		len(f.troubled), f.troubled[first])
 }
 

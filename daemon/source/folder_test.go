@@ -144,7 +144,7 @@ func TestBadRecordsAndFiles(t *testing.T) {
 	}
 	s := f.Status()
 	require.EqualValues(t, 4, s.Failures)
-	require.Contains(t, s.Err, "1 files cannot be read; the first: ")
+	require.Contains(t, s.Err, "files that cannot be read: 1; the first: ")
 	require.True(t, s.AtEnd)
 }
 

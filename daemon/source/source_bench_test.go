@@ -3,8 +3,11 @@ package source
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +35,7 @@ func BenchmarkFolder(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			cp, err := OpenCheckpoints(b.TempDir())
 			require.NoError(b, err)
+			floor := decodeAlone(b, c.path)
 			n := 0
 			for b.Loop() {
 				// A name of its own each time, or there is nothing to read.
@@ -42,9 +46,31 @@ func BenchmarkFolder(b *testing.B) {
 				n++
 			}
 			b.SetBytes(int64(len(lines(0, files*perFile))))
+			b.ReportMetric(b.Elapsed().Seconds()/float64(n)/floor.Seconds(), "x-decode-alone")
 			b.ReportMetric(float64(n*files*perFile)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// decodeAlone is how long one goroutine takes to decode everything, and nothing
+// else: the floor of a single core.
+func decodeAlone(b *testing.B, dir string) time.Duration {
+	b.Helper()
+	l, err := (&Folder{o: FolderOptions{Path: dir}}).list()
+	require.NoError(b, err)
+	begun := time.Now()
+	for _, found := range l.files {
+		fd, err := os.Open(found.path)
+		require.NoError(b, err)
+		r := event.NewReader(fd, event.ReaderOptions{})
+		for err == nil {
+			var e event.Event
+			err = r.Next(&e)
+		}
+		require.ErrorIs(b, err, io.EOF)
+		require.NoError(b, fd.Close())
+	}
+	return time.Since(begun)
 }
 
 // BenchmarkCheckpoint encodes what is remembered of 100,000 files.

@@ -194,13 +194,14 @@ func (s *Stream) take(ctx context.Context, sink Sink) error {
 // rest cannot be read.
 func (s *Stream) read(sink Sink, ready chan<- struct{}) error {
 	in := &streamReader{r: s.o.Reader, t: &s.tally}
-	r := event.NewReader(in, event.ReaderOptions{Name: s.o.Name, Provider: s.o.Provider})
+	r := event.NewReader(in, event.ReaderOptions{Provider: s.o.Provider})
 	for {
 		var e event.Event
 		err := r.Next(&e)
 		var bad *event.RecordError
 		switch {
 		case errors.As(err, &bad):
+			bad.Name = s.o.Name
 			s.tally.failed()
 			sink.Failed(s.o.Name, *bad)
 			continue

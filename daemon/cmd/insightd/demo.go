@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -54,7 +55,20 @@ func demoScript(live time.Time) []simulate.Scripted {
 	}
 }
 
+// writer lets several goroutines write.
+type writer struct {
+	mtx sync.Mutex
+	w   io.Writer
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	w.mtx.Lock()
+	defer w.mtx.Unlock()
+	return w.w.Write(b)
+}
+
 func (f *demoFlags) run(ctx context.Context, t *terminal) (err error) {
+	t = &terminal{in: t.in, out: &writer{w: t.out}, err: t.err, logger: t.logger}
 	if f.days < 2 || f.speed < 1 {
 		return usageError{errors.New("the demo needs at least 2 days of history and a speed of 1")}
 	}

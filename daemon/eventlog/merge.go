@@ -1,0 +1,175 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// mergeAfter is from how many small blocks on a segment is written anew.
+const mergeAfter = 4
+
+// small reports whether a block is worth merging with others.
+func (l *Log) small(m *blockMeta) bool {
+	return m.hdr.rows < l.o.BlockEvents/2 && m.hdr.rawBytes < maxBlockRaw/2
+}
+
+// merge writes a segment anew where it has many small blocks, as a source makes
+// that delivers little and flushes often, or a folder that is sorted by region:
+// small blocks compress worse and are slower to search. The new file replaces
+// the old at once; a crash leaves one or the other. Positions, versions and
+// bytes of the events stay.
+func (l *Log) merge(s *segment) error {
+	s.wmtx.Lock()
+	defer s.wmtx.Unlock()
+	l.mtx.Lock()
+	blocks := s.blocks
+	ready := s.synced >= s.bytes && !s.dead.Load()
+	l.mtx.Unlock()
+	n := 0
+	for _, m := range blocks {
+		if m.dead.Load() {
+			return nil // What is left of a damaged file is not moved.
+		}
+		if l.small(m) {
+			n++
+		}
+	}
+	if !ready || n < mergeAfter {
+		return nil
+	}
+	tmp := s.path + ".tmp"
+	out, err := l.writeMerged(tmp, s, blocks)
+	if err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("merging blocks of segment %q: %w", s.path, err)
+	}
+	// The old index would be taken for one of the new file.
+	if err := os.Remove(indexPath(s.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		os.Remove(tmp)
+		return fmt.Errorf("removing the index of segment %q: %w", s.path, err)
+	}
+	dir := filepath.Dir(s.path)
+	if err := syncDir(dir); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	l.mtx.Lock()
+	err = os.Rename(tmp, s.path)
+	if err == nil {
+		l.files.forget(s.path)
+		s.dead.Store(true)
+		delete(l.dirty, s)
+		out.written = s.written
+		l.hours[s.hour].seg = out
+		l.dirs[dir] = struct{}{} // Synced with the next flush: either file will do.
+	}
+	l.mtx.Unlock()
+	if err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("replacing segment %q: %w", s.path, err)
+	}
+	l.cache.forget(blocks)
+	return nil
+}
+
+// writeMerged writes the new file and returns its segment.
+func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment, error) {
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	out := &segment{hour: s.hour, path: s.path, files: l.files}
+	put := func(p []byte) error {
+		_, err := f.WriteAt(p, out.end)
+		out.end += int64(len(p))
+		return err
+	}
+	if err := put(appendSegmentHeader(nil, s.hour)); err != nil {
+		return nil, err
+	}
+	type versions struct{ decoder, enrich uint32 }
+	open := map[versions]*buffer{}
+	enc := encoders.Get().(*encoder)
+	defer encoders.Put(enc)
+	write := func(v versions, b *buffer) error {
+		o := l.o
+		o.DecoderVersion, o.EnrichVersion = v.decoder, v.enrich
+		view := b.sorted(&o)
+		step := blockRows(view.hdr.rows, l.o.BlockEvents)
+		for lo := 0; lo < view.hdr.rows; lo += step {
+			at := out.end
+			data, h := enc.encode(nil, view, lo, min(lo+step, view.hdr.rows))
+			if err := put(data); err != nil {
+				return err
+			}
+			out.blocks = append(out.blocks, &blockMeta{seg: out, off: at, hdr: h})
+		}
+		return nil
+	}
+	for _, m := range blocks {
+		if !l.small(m) {
+			p := make([]byte, m.hdr.length)
+			if _, err := m.ReadAt(p, 0); err != nil {
+				return nil, err
+			}
+			out.blocks = append(out.blocks, &blockMeta{seg: out, off: out.end, hdr: m.hdr})
+			if err := put(p); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		v := versions{m.hdr.decoder, m.hdr.enrich}
+		b := open[v]
+		if b == nil {
+			b = &buffer{hour: s.hour}
+			open[v] = b
+		}
+		if err := addBlock(b, &block{hdr: m.hdr, src: m}); err != nil {
+			return nil, err
+		}
+		if len(b.times) >= l.o.BlockEvents || b.rawBytes >= maxBlockRaw {
+			if err := write(v, b); err != nil {
+				return nil, err
+			}
+			delete(open, v)
+		}
+	}
+	for v, b := range open {
+		if err := write(v, b); err != nil {
+			return nil, err
+		}
+	}
+	if !l.o.NoSync {
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+	}
+	out.bytes, out.synced = out.end, out.end
+	return out, nil
+}
+
+// addBlock copies the events of a block into a buffer.
+func addBlock(b *buffer, from *block) error {
+	f, err := from.filler()
+	if err != nil {
+		return err
+	}
+	raw := from.rawReader()
+	for i := range from.hdr.runs {
+		r := &from.hdr.runs[i]
+		for row := r.start; row < r.end; row++ {
+			var e event.Event
+			f.fill(&e, r, row)
+			if e.Raw, err = raw.row(row); err != nil {
+				return err
+			}
+			b.add(&e, r.stream, from.times[row], hashUID(e.UID))
+		}
+	}
+	return nil
+}
