@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -89,6 +90,8 @@ func classify(err error) api.ErrorType {
 	case errors.As(err, &filter), errors.Is(err, eventlog.ErrBadQuery), errors.Is(err, eventlog.ErrCursor),
 		errors.Is(err, insight.ErrQuery), errors.Is(err, engine.ErrBands):
 		return api.ErrorBadData
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return api.ErrorUnavailable // The disk is full: there may be room later.
 	case errors.Is(err, eventlog.ErrClosed), errors.Is(err, tsdb.ErrClosed), errors.Is(err, insight.ErrClosed):
 		return api.ErrorUnavailable
 	}

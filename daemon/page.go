@@ -30,8 +30,7 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 	if mint, _, ok := d.series.Bounds(); ok {
 		series.Holds = "samples since " + time.UnixMilli(mint).UTC().Format("2006-01-02")
 	}
-	active := d.insights.Active()
-	found := web.Store{Name: "Insights", Holds: fmt.Sprintf("%d active", len(active)), Retention: c.Storage.Insights.Retention}
+	found := web.Store{Name: "Insights", Holds: fmt.Sprintf("%d active", len(d.insights.Active())), Retention: c.Storage.Insights.Retention}
 	data.Storage = []web.Store{events, series, found}
 	for _, s := range d.sources.status() {
 		data.Sources = append(data.Sources, pageSource(s))
@@ -39,7 +38,9 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 	if cov, err := d.engine.Coverage(ctx); err == nil {
 		data.Streams = cov.Streams
 	}
-	data.Active = active[:min(len(active), shownInsights)]
+	if page, err := d.insights.List(insight.Query{State: insight.StateStart, Limit: shownInsights}); err == nil {
+		data.Active = page.Insights
+	}
 	if page, err := d.insights.List(insight.Query{State: insight.StateEnd, Sort: "-end", Limit: shownInsights}); err == nil {
 		data.Recent = page.Insights
 	}

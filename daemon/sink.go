@@ -128,6 +128,6 @@ func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api
 		if errors.Is(err, io.EOF) {
 			return res, nil
 		}
-		return res, fmt.Errorf("reading the body: %w", err)
+		return res, fmt.Errorf("%w: reading the body: %w", api.ErrBadData, err)
 	}
 }

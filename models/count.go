@@ -148,6 +148,9 @@ func (c *Count) alarmed(m Minute) bool { return c.alarm > 0 && m-c.alarm < 30 }
 // learnDispersion takes a count x where mu were expected. It is not told of the
 // identity's first day, when nothing is known to differ from.
 func (c *Count) learnDispersion(w int, x, mu float64) {
+	if c.flags&flagShift != 0 {
+		return // What is expected is on trial.
+	}
 	mu = max(mu, 1e-5)
 	r := (x - mu) * (x - mu) / mu
 	r = min(r, 12*c.dispersed(w, ownDispersion)+4)
@@ -158,6 +161,9 @@ func (c *Count) learnDispersion(w int, x, mu float64) {
 
 // learnZeros takes n counts of zero where mu were expected in each.
 func (c *Count) learnZeros(w int, n, mu float64) {
+	if c.flags&flagShift != 0 {
+		return
+	}
 	k := min(mu, 5)
 	c.disp[w].sum += float32(n * k * mu)
 	c.disp[w].weight += float32(n * k)
@@ -288,18 +294,19 @@ func (c *Count) idle(f *Family, from, to int32) {
 		}
 		n := float64(skip - from)
 		flat := 60 * c.flatRate(from)
-		// As in learnZeros, for n hours that fade meanwhile.
-		c.fade(n)
+		// As in learnZeros, for so many hours that fade meanwhile.
+		seen := n - float64(f.missing(from*60, skip*60))/60
+		c.fade(seen)
 		for w, minutes := range windowMinutes[:windowDay] {
 			mu := flat * float64(minutes) / 60
-			hours := (1 - math.Pow(dispersionDecay, n)) / (1 - dispersionDecay)
+			hours := (1 - math.Pow(dispersionDecay, seen)) / (1 - dispersionDecay)
 			c.learnZeros(w, hours*60/float64(minutes), mu)
 		}
-		c.learnZeros(windowDay, (1-math.Pow(hourOfDayDecay, n))/(1-hourOfDayDecay)/24, flat*24)
+		c.learnZeros(windowDay, (1-math.Pow(hourOfDayDecay, seen))/(1-hourOfDayDecay)/24, flat*24)
 		c.total *= float32(math.Exp2(-n / totalHalfLife))
 		c.active *= float32(math.Exp2(-n / totalHalfLife))
 		if c.flags&flagShift != 0 {
-			c.shiftExp += float32(n * flat)
+			c.shiftExp += float32(seen * flat)
 		}
 		from = skip
 	}

@@ -6,25 +6,43 @@ import (
 )
 
 func TestDbg(t *testing.T) {
-	r := newRig(t, Calls(), 12)
-	show := func(rate float64, n int) {
+	for seed := uint64(0); seed < 6; seed++ {
+		r := newRig(t, Calls(), seed)
+		for range 15 * 24 { // A call now and then, by day.
+			h := (r.m - epoch) / 60 % 24
+			rate := 0.0
+			if h >= 8 && h < 18 {
+				rate = 0.005
+			}
+			r.poisson(60, rate)
+		}
+		start := r.m
 		var best Verdict
-		for range n {
-			if v := r.step(r.g.poisson(rate)); v.F > best.F {
+		for r.m < start+16*60 {
+			n := 0.0
+			if (r.m-start)%11 == 0 {
+				n = 1
+			}
+			if v := r.step(n); v.F > best.F {
 				best = v
 			}
 		}
-		fmt.Printf("F %.2f w %d o %.0f e %.1f %v %s phi %.2f %.2f %.2f active %.0f pop %.2f\n %v\n", best.F, best.Window, best.Observed, best.Expected, best.Parts, best.Class, r.c.dispersed(0, 1), r.c.dispersed(1, 1), r.c.dispersed(2, 1), r.c.active, r.f.pool.dispersed(2), r.c.surprise)
+		fmt.Printf("F %.2f w %d o %.0f e %.1f %v %s  phi %.2f pop %.2f %v\n", best.F, best.Window, best.Observed, best.Expected, best.Parts, best.Class, r.c.dispersed(3, 1), r.f.pool.dispersed(3), r.c.surprise)
 	}
-	r.poisson(2*weekMinutes, 0.5)
-	show(3, 1440)
-	show(3, 1440)
-	show(3, 1440)
-	show(3, 1440)
-	show(30, 20)
-	r = newRig(t, Calls(), 13)
-	r.poisson(2*weekMinutes, 0.5)
-	show(8, 13*60)
-	show(.5, 13*60)
-	show(8, 30)
+	for w := range windows {
+		fmt.Println(NewFamily(Calls()).prior[w][classCore])
+	}
+	for _, idle := range []Minute{5 * weekMinutes} {
+		a, b := newRig(t, Calls(), 9), newRig(t, Calls(), 9)
+		a.poisson(3*weekMinutes, 0.5)
+		b.poisson(3*weekMinutes, 0.5)
+		fmt.Println(a.c.disp)
+		for m := b.m; m < b.m+idle; m += 7 {
+			b.c.advance(b.f, m)
+		}
+		to := a.m + idle
+		a.f.Add(&a.c, a.who, to, 40)
+		b.f.Add(&b.c, b.who, to, 40)
+		fmt.Println(a.c.disp, b.c.disp)
+	}
 }

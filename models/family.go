@@ -66,7 +66,7 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	if !(n > 0) {
 		return f.Tick(c, who, m)
 	}
-	n = min(n, packLimit)
+	n = min(n, mostCalls)
 	var v Verdict
 	if c.flags&flagOpen != 0 && f.over(c, m-1) {
 		f.end(c, &v)
@@ -125,6 +125,9 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	}
 	return v
 }
+
+// mostCalls is the most calls that a minute is believed to have.
+const mostCalls = 1e9
 
 // count puts n calls of minute m into the rings, and returns all calls of the
 // minute.

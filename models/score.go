@@ -13,7 +13,7 @@ const (
 	// beside an identity's own.
 	habitPrior = 1
 	// pooledTail is the share of the pool's tail in a series' own.
-	pooledTail = 0.01
+	pooledTail = 0.03
 	// gateTail is the tail at which the gate for the enormous grants gateBase;
 	// each doubling grants one more.
 	gateTail = 23
@@ -141,7 +141,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 		s = (1-pooledTail)*gammaTail(size(excess), mean, variance) + pooledTail*s
 		rate = (n + 1) / (c.weeks(m) + 1/rate)
 	}
-	base = max(0, -math.Log10(rate*s)-log4)
+	base = max(0, -math.Log10(max(rate*s, tiny))-log4)
 	score = base
 	if !c.young(m) {
 		raw := nbTail(x, mu, c.dispersed(w, ownDispersion))

@@ -192,6 +192,9 @@ func (s *stream) explained(x *modelled, found *evidence, m models.Minute) (strin
 	return id, n > 0 && n*2 >= found.total
 }
 
+// highRisk is the tier of the catalogue from which an operation is high risk.
+const highRisk = 3
+
 // describe makes the insight of an episode: everything that a reader is told
 // but its times and its id.
 func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found *evidence) insight.Insight {
@@ -205,7 +208,9 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	}
 	if x.who != nil {
 		in.Identity, in.IdentityKind = x.who.name, x.who.kind.String()
+		in.UserType = first(x.who.userTypes)
 	}
+	in.HighRisk = x.risk >= highRisk
 	in.Object, in.Service, in.Operation = s.object(x, found)
 	usual := v.Expected / float64(v.Window)
 	in.Observed, in.Expected = round(v.Observed/float64(span)), round(usual)
