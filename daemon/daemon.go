@@ -220,13 +220,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	}()
 	var line sync.WaitGroup
-	line.Add(1)
-	go func() {
-		defer line.Done()
+	line.Go(func() {
 		if err := d.line(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			failed <- err
 		}
-	}()
+	})
 	var err error
 	select {
 	case <-ctx.Done():
@@ -265,7 +263,14 @@ func (d *Daemon) line(ctx context.Context) error {
 
 	t := time.NewTicker(d.o.Tick)
 	defer t.Stop()
+	lateWritten := time.Now()
 	for {
+		if d.series.PendingBackfill() > 0 && time.Since(lateWritten) > lateEvery {
+			lateWritten = time.Now()
+			if err := d.series.CommitBackfill(ctx, nil); err != nil && ctx.Err() == nil {
+				d.logger.Error("Writing counts of events that came days late; trying again", "err", err)
+			}
+		}
 		read := d.sourcesRead()
 		if err := d.engine.Advance(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -282,6 +287,10 @@ func (d *Daemon) line(ctx context.Context) error {
 		}
 	}
 }
+
+// lateEvery is how often counts that came too late for the head of the series
+// are written as blocks. Until then queries do not see them.
+const lateEvery = 10 * time.Minute
 
 // rewritten is how much of the series is written again after a restart: what
 // the TSDB had not yet on disk when the process ended.

@@ -216,7 +216,8 @@ func TestPushIsDurableCountedOnceAndQueriedByPromtool(t *testing.T) {
 	push := func() (res struct {
 		Accepted, Duplicates int
 		Rejected             []any
-	}) {
+	},
+	) {
 		code, answer := s.do(http.MethodPost, "/api/v1/events", bytes.NewReader(body.Bytes()), "Content-Type", "application/x-ndjson")
 		require.Equal(t, http.StatusOK, code, answer)
 		var env struct{ Data json.RawMessage }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // teardown ends what was begun: last in, first out, every step named, errors
@@ -27,8 +28,8 @@ func (t *teardown) add(name string, stop func(context.Context) error) {
 // holds is somebody's data.
 func (t *teardown) run(ctx context.Context) error {
 	var errs []error
-	for i := len(t.steps) - 1; i >= 0; i-- {
-		s := t.steps[i]
+	for _, s := range slices.Backward(t.steps) {
+
 		t.logger.Debug("Stopping", "part", s.name)
 		if err := s.stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stopping %s: %w", s.name, err))

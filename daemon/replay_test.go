@@ -45,7 +45,7 @@ func TestPublicCloudTrailFiles(t *testing.T) {
 			},
 		})
 		require.NoError(t, err, folder)
-		require.Equal(t, int(r.Failures), len(failures), "every failure has a reason")
+		require.Len(t, failures, int(r.Failures), "every failure has a reason")
 		for _, f := range failures {
 			require.Contains(t, f, "record ", "a reason says where")
 		}

@@ -169,6 +169,31 @@ func (c *Count) learnZeros(w int, n, mu float64) {
 	c.disp[w].weight += float32(n * k)
 }
 
+// learnSilence takes so many hours without a call where flat calls were expected
+// in each, by the overall rate at their beginning. What is rare shows by its
+// silences that it comes evenly; that a busy series stops says nothing of its
+// noise.
+func (c *Count) learnSilence(hours, flat float64) {
+	const life = totalHalfLife / math.Ln2
+	flat *= life / hours * (1 - math.Exp(-hours/life)) // The rate falls meanwhile.
+	if hours <= 0 || c.flags&flagShift != 0 {
+		return
+	}
+	for w, minutes := range windowMinutes {
+		mu := flat * float64(minutes) / 60
+		d, n := dispersionDecay, hours*60/float64(minutes)
+		if w == windowDay {
+			d = float64(hourOfDayDecay)
+		}
+		// So many counts of zero that fade by the hour.
+		left := math.Pow(d, hours)
+		n *= (1 - left) / (1 - d) / hours
+		k := min(mu, 5) * n
+		c.disp[w].sum = c.disp[w].sum*float32(left) + float32(k*min(mu, 1))
+		c.disp[w].weight = c.disp[w].weight*float32(left) + float32(k)
+	}
+}
+
 // advance moves the state to minute m: finished buckets and hours are learned.
 // Hours without a call cost little, and past a day of them nothing.
 func (c *Count) advance(f *Family, m Minute) {
@@ -188,7 +213,7 @@ func (c *Count) advance(f *Family, m Minute) {
 	}
 	from, to := c.cur/60, m/60
 	if from < to {
-		c.closeHour(f, from)
+		c.closeHour(f, from, true)
 		c.idle(f, from+1, to)
 		c.before = c.rate
 		c.rate = float32(c.hourRate(to))
@@ -201,7 +226,9 @@ func (c *Count) advance(f *Family, m Minute) {
 }
 
 // closeHour learns the hour h, of which the state has the calls and the rate.
-func (c *Count) closeHour(f *Family, h int32) {
+// Whether its count is noise too is for the caller to say: after a day without
+// calls the series stopped.
+func (c *Count) closeHour(f *Family, h int32, noise bool) {
 	start := h * 60
 	x, mu := float64(c.hour), 60*float64(c.rate)
 	if c.rate == 0 { // Nothing was ever scored.
@@ -210,7 +237,8 @@ func (c *Count) closeHour(f *Family, h int32) {
 	young := c.young(start)
 	missing := float64(f.missing(start, start+60)) / 60
 	limit := mu + 3*math.Sqrt(c.dispersed(windowHour, ownDispersion)*mu) + 2
-	learned, inDay := min(x, limit), min(x, limit)
+	// An hour that is no surprise by itself counts in full in its day.
+	learned, inDay := min(x, limit), min(x, limit+f.params.MinEffect/2)
 	if young {
 		learned = x // The first day is taken as it is.
 	}
@@ -225,9 +253,9 @@ func (c *Count) closeHour(f *Family, h int32) {
 		c.shiftN += float32(x)
 		c.shiftExp += float32(mu * (1 - missing))
 	}
-	if missing == 0 {
+	if missing == 0 && noise {
 		c.learnSeason(h, x, mu)
-		c.fade(1)
+		c.fade()
 		if !young && (c.alarm == 0 || start-c.alarm >= 60) {
 			c.learnDispersion(windowHour, x, mu)
 		}
@@ -244,7 +272,7 @@ func (c *Count) closeHour(f *Family, h int32) {
 	}
 	c.hours[h%24] = pack(inDay)
 	c.expect[h%24] = pack(mu * (1 - missing) / expectUnit)
-	if h%24 == 23 && !young {
+	if h%24 == 23 && !young && noise {
 		c.sumDay(h + 1)
 		first := (h + 1) % 24
 		c.learnDispersion(windowDay, float64(c.day)+unpack(c.hours[first]),
@@ -258,12 +286,9 @@ func (c *Count) closeHour(f *Family, h int32) {
 	c.hour, c.busy, c.busyFive = 0, 0, 0
 }
 
-// fade lets the sums of dispersion age by n hours.
-func (c *Count) fade(n float64) {
-	d, day := float32(dispersionDecay), float32(hourOfDayDecay)
-	if n != 1 {
-		d, day = float32(math.Pow(dispersionDecay, n)), float32(math.Pow(hourOfDayDecay, n))
-	}
+// fade lets the sums of dispersion age by an hour.
+func (c *Count) fade() {
+	d, day := float32(dispersionDecay), hourOfDayDecay
 	for w := range c.disp {
 		if w == windowDay {
 			d = day
@@ -274,7 +299,7 @@ func (c *Count) fade(n float64) {
 }
 
 // hourOfDayDecay is dayDispersionDecay by the hour.
-var hourOfDayDecay = math.Pow(dayDispersionDecay, 1.0/24)
+var hourOfDayDecay = float32(math.Pow(dayDispersionDecay, 1.0/24))
 
 // totalDecay is what the overall count weighs an hour later.
 var totalDecay = float32(math.Exp2(-1.0 / totalHalfLife))
@@ -285,7 +310,9 @@ func (c *Count) idle(f *Family, from, to int32) {
 	if from >= to {
 		return
 	}
-	if skip := to - 24; from < skip {
+	skip := to - 24
+	noise := from >= skip
+	if from < skip {
 		for h := range f.missingHours(from, skip) { // Gaps count as expected.
 			missing := float64(f.missing(h*60, h*60+60)) / 60
 			x := 60 * c.hourRate(h) * missing
@@ -294,25 +321,17 @@ func (c *Count) idle(f *Family, from, to int32) {
 		}
 		n := float64(skip - from)
 		flat := 60 * c.flatRate(from)
-		// As in learnZeros, for so many hours that fade meanwhile.
-		seen := n - float64(f.missing(from*60, skip*60))/60
-		c.fade(seen)
-		for w, minutes := range windowMinutes[:windowDay] {
-			mu := flat * float64(minutes) / 60
-			hours := (1 - math.Pow(dispersionDecay, seen)) / (1 - dispersionDecay)
-			c.learnZeros(w, hours*60/float64(minutes), mu)
-		}
-		c.learnZeros(windowDay, (1-math.Pow(hourOfDayDecay, seen))/(1-hourOfDayDecay)/24, flat*24)
+		c.learnSilence(n-float64(f.missing(from*60, skip*60))/60, flat)
 		c.total *= float32(math.Exp2(-n / totalHalfLife))
 		c.active *= float32(math.Exp2(-n / totalHalfLife))
 		if c.flags&flagShift != 0 {
-			c.shiftExp += float32(seen * flat)
+			c.shiftExp += float32(flat * (n - float64(f.missing(from*60, skip*60))/60))
 		}
 		from = skip
 	}
 	for h := from; h < to; h++ {
 		c.rate = float32(c.hourRate(h))
-		c.closeHour(f, h)
+		c.closeHour(f, h, noise)
 	}
 }
 

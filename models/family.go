@@ -61,6 +61,14 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	if c.flags&flagSeen == 0 {
 		c.flags |= flagSeen
 		c.class = who.class(c.birth, m)
+		if !c.young(m) {
+			// As if it had been seen to come evenly: that nobody of the identity
+			// called it so far is evidence, and a burst of first calls counts in
+			// full.
+			for w := range c.disp {
+				c.disp[w] = dispersion{evenWeight, evenWeight}
+			}
+		}
 	}
 	m = max(m, c.cur)
 	if !(n > 0) {
@@ -125,6 +133,10 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	}
 	return v
 }
+
+// evenWeight is how much evidence of independent calls a series is given that
+// begins after its identity's first day.
+const evenWeight = 3
 
 // mostCalls is the most calls that a minute is believed to have.
 const mostCalls = 1e9

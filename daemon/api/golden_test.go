@@ -191,7 +191,7 @@ func TestOpenAPI(t *testing.T) {
 	// asked for by its handler: one that is not would be warned of.
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			for _, part := range strings.Split(path, "/") {
+			for part := range strings.SplitSeq(path, "/") {
 				if name, ok := strings.CutPrefix(part, "{"); ok {
 					require.NotNil(t, op.Parameters.GetByInAndName("path", strings.TrimSuffix(name, "}")), path)
 				}
@@ -200,7 +200,8 @@ func TestOpenAPI(t *testing.T) {
 				path == "/api/v1/insights/live" || slices.ContainsFunc(promRoutes, func(p struct {
 				path    string
 				methods []string
-			}) bool {
+			},
+			) bool {
 				return promPrefix+p.path == path
 			}) {
 				continue

@@ -232,8 +232,7 @@ func (h *promHandler) wrap(path string, serve http.HandlerFunc) http.HandlerFunc
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, promMaxBody)
 		if err := r.ParseForm(); err != nil {
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
+			if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				err = fmt.Errorf("the form exceeds the bound of %d bytes", tooLarge.Limit)
 			}
 			fail(w, r, http.StatusBadRequest, "bad_data", err.Error())
@@ -300,8 +299,7 @@ func (h *promHandler) newAPI() *promv1.API {
 // promErrorCode makes unavailable 503, where Prometheus answers 500. Its first
 // parameter has a type that Prometheus does not export.
 func promErrorCode[N ~int](n N, err error) (int, bool) {
-	var stored promql.ErrStorage
-	if errors.As(err, &stored) {
+	if stored, ok := errors.AsType[promql.ErrStorage](err); ok {
 		err = stored.Err
 	}
 	if n == N(promv1.ErrorUnavailable) || errors.Is(err, promtsdb.ErrNotReady) {

@@ -147,9 +147,11 @@ func TestPrometheusEveryEndpoint(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, code)
 	}
 	// What would panic or write is not there.
-	for _, path := range []string{"/targets", "/targets/metadata", "/scrape_pools", "/alertmanagers", "/rules", "/alerts",
+	for _, path := range []string{
+		"/targets", "/targets/metadata", "/scrape_pools", "/alertmanagers", "/rules", "/alerts",
 		"/read", "/write", "/otlp/v1/metrics", "/admin/tsdb/snapshot", "/admin/tsdb/delete_series", "/status/walreplay",
-		"/notifications", "/notifications/live", "/features", "/openapi.yaml", "/search/metric_names", "/status/tsdb/blocks"} {
+		"/notifications", "/notifications/live", "/features", "/openapi.yaml", "/search/metric_names", "/status/tsdb/blocks",
+	} {
 		for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
 			res, err := http.DefaultClient.Do(promMust(http.NewRequestWithContext(t.Context(), m, w.server.URL+promPrefix+path, nil)))
 			require.NoError(t, err)

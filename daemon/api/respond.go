@@ -75,8 +75,7 @@ func unavailable(format string, args ...any) *failure {
 
 // classify makes of any error what a client gets of it.
 func (a *API) classify(err error) *failure {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
 	typ := a.o.Classify(err)

@@ -22,7 +22,8 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.arrived, m.late, m.future, &collector{e: e,
+		reg.MustRegister(m.arrived, m.late, m.future, &collector{
+			e:         e,
 			watermark: prometheus.NewDesc("insightd_engine_watermark_timestamp_seconds", "Up to where a stream is final.", []string{"provider", "account"}, nil),
 			final:     prometheus.NewDesc("insightd_engine_events_final_total", "Events that became final, by stream.", []string{"provider", "account"}, nil),
 			series:    prometheus.NewDesc("insightd_engine_model_series", "Series that have a model, by stream and insight type.", []string{"provider", "account", "insight_type"}, nil),

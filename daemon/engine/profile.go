@@ -48,7 +48,6 @@ type api struct {
 	first     models.Minute
 	succeeded bool
 	denied    int32 // the last UTC day on which a denied call was counted
-	share     models.Share
 }
 
 // known is a bounded set of values with how often and when they were seen.

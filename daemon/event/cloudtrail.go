@@ -38,7 +38,7 @@ type cloudTrail struct {
 	eventID, eventTime, stamp string
 	eventType, category       string
 	recipient                 string
-	userName, credentialID    string
+	credentialID              string
 	reason, original          string
 	insight                   cloudTrailInsight
 	readOnly, management      truth

@@ -90,7 +90,7 @@ func TestReaderForms(t *testing.T) {
 			for form, r := range forms {
 				ids, errs := drain(t, r, ReaderOptions{Name: name})
 				require.Equal(t, want, ids, form)
-				require.Equal(t, strings.Count(want, "!"), len(errs), "%s: %v", form, errs)
+				require.Len(t, errs, strings.Count(want, "!"), "%s: %v", form, errs)
 			}
 		})
 	}
@@ -554,9 +554,9 @@ func TestOneByteChangedCostsOneRecord(t *testing.T) {
 		"record": rec, "envelope": envelope, "lookup": lookup,
 		"pretty": func(id string) string { return strings.TrimSpace(pretty(id)) },
 	}
-	for kind, make := range kinds {
+	for kind, write := range kinds {
 		for form, join := range forms {
-			five := []string{make("one"), make("two"), make("three"), make("four"), make("five")}
+			five := []string{write("one"), write("two"), write("three"), write("four"), write("five")}
 			was := []byte(five[2])
 			// A bracket that opens in the rest of an envelope may hold the records
 			// that follow as sound JSON that is of no interest.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // This file is what a Reader does where text is broken: it reports the one
@@ -136,8 +137,8 @@ const (
 // resync goes from the broken value at the current place to where reading can
 // go on. It is false where there is none.
 func (r *Reader) resync(at place) bool {
-	for k := len(r.frames) - 1; k >= 0; k-- {
-		if r.frames[k] == frameList {
+	for k, v := range slices.Backward(r.frames) {
+		if v == frameList {
 			return r.resyncList(k, at)
 		}
 	}

@@ -155,7 +155,7 @@ func stripVersion(s string) string {
 // date. What is left ends in a letter, or nothing is taken off.
 func stripDate(s string) string {
 	var year, month, day int
-	rest := s
+	var rest string
 	switch n := len(s); {
 	case n > 10 && s[n-3] == '_' && s[n-6] == '_':
 		year, month, day = number4(s[n-10:n-6]), number2(s[n-5:n-3]), number2(s[n-2:])

@@ -119,14 +119,18 @@ func TestAccessOf(t *testing.T) {
 		t.Helper()
 		require.Equal(t, want, accessOf(name), name)
 	}
-	for _, s := range []string{"GetObject", "ListUsers", "DescribeInstances", "HeadBucket", "LookupEvents", "SearchResources",
+	for _, s := range []string{
+		"GetObject", "ListUsers", "DescribeInstances", "HeadBucket", "LookupEvents", "SearchResources",
 		"BatchGetItem", "Query", "Scan", "SelectObjectContent", "CheckDNSAvailability", "TestEventPattern", "ValidateTemplate",
 		"PreviewAgents", "EstimateTemplateCost", "SimulatePrincipalPolicy", "DiscoverInstances", "ViewBilling", "CountThings",
-		"FilterLogEvents", "AssumeRole", "Decrypt", "GenerateDataKey"} {
+		"FilterLogEvents", "AssumeRole", "Decrypt", "GenerateDataKey",
+	} {
 		f(s, AccessRead)
 	}
-	for _, s := range []string{"RunInstances", "DeleteTrail", "ConsoleLogin", "SwitchRole", "CheckMfa", "Getaway", "Listen",
-		"Headline", "Scanner", "Issue", "CreateUser", "PutObject", "Invoke", "TerminateInstances", "CheckoutLicense"} {
+	for _, s := range []string{
+		"RunInstances", "DeleteTrail", "ConsoleLogin", "SwitchRole", "CheckMfa", "Getaway", "Listen",
+		"Headline", "Scanner", "Issue", "CreateUser", "PutObject", "Invoke", "TerminateInstances", "CheckoutLicense",
+	} {
 		f(s, AccessWrite)
 	}
 	f("", AccessUnknown)

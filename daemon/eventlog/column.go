@@ -157,6 +157,14 @@ func (c *column) at(row int) uint32 {
 	return c.ids[row]
 }
 
+// word returns the row's string.
+func (c *column) word(row int) string {
+	if c.ids == nil {
+		return c.dict[c.base]
+	}
+	return c.dict[c.ids[row]]
+}
+
 // words returns the dictionary as strings.
 func (c *column) words() []string {
 	if c.nums == nil {

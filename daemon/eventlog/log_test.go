@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,53 @@ func TestRoundTrip(t *testing.T) {
 		require.NoError(t, l.Verify(ctx))
 		require.Equal(t, uint64(len(events)), l.Stats().LastSeq)
 	}
+}
+
+// TestEveryFieldIsKept gives every column a value of its own, so that none can
+// stand in for another.
+func TestEveryFieldIsKept(t *testing.T) {
+	e := event.Event{UID: "uid", Provider: "aws", Account: "account", Time: day0, Received: day0.Add(time.Minute), Raw: []byte("raw"), Resources: []string{"r1", "r2"}}
+	for i, c := range stringColumns {
+		c.set(&e, fmt.Sprintf("column %d", c.id))
+		require.Equal(t, fmt.Sprintf("column %d", c.id), c.get(&e), "%d", i)
+	}
+	for i, c := range enumColumns {
+		c.set(&e, uint8(i+1))
+	}
+	e.Actor.MFA = true
+	e.Source.ASN = 64500
+	l := openTest(t, Options{})
+	for i := range 2 {
+		batch := []event.Event{e}
+		batch[0].UID += fmt.Sprint(i)
+		_, err := l.Append(ctx, batch, Logged)
+		require.NoError(t, err)
+		for range 2 {
+			got, ok, err := l.Get(ctx, batch[0].UID)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, batch[0], got)
+			require.NoError(t, l.Flush(ctx))
+		}
+		p, err := parseEvents(appendEvent([]byte{1}, &batch[0]))
+		require.NoError(t, err)
+		require.Equal(t, batch, p)
+	}
+	// Whatever is added to Event is either kept or named here.
+	unkept := map[string]bool{"Late": true, "IP": true, "Name": true, "ARN": true, "PrincipalID": true, "AccountID": true,
+		"InvokedBy": true, "Issuer": true, "IDProvider": true, "OnBehalfOf": true, "Console": true}
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Name == "Actor" || f.Name == "Source" {
+				walk(v.Field(i))
+			} else if !unkept[f.Name] && f.Name != "Seq" {
+				require.False(t, v.Field(i).IsZero(), "%s is not stored", f.Name)
+			}
+		}
+	}
+	walk(reflect.ValueOf(e))
 }
 
 func TestAppendCopiesWhatItKeeps(t *testing.T) {

@@ -31,8 +31,12 @@ func TestWatch(t *testing.T) {
 		state State
 		rev   int
 	}{
-		{KindStart, StateStart, 0}, {KindRevision, StateStart, 1}, {KindEnd, StateEnd, 1}, {KindWithdrawn, StateWithdrawn, 2},
-		{KindStart, StateStart, 0}, {KindEnd, StateEnd, 0},
+		{KindStart, StateStart, 0},
+		{KindRevision, StateStart, 1},
+		{KindEnd, StateEnd, 1},
+		{KindWithdrawn, StateWithdrawn, 2},
+		{KindStart, StateStart, 0},
+		{KindEnd, StateEnd, 0},
 	} {
 		c := <-ch
 		r := c.Record()

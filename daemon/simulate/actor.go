@@ -229,33 +229,33 @@ func (r repertoire) or(other repertoire) repertoire {
 }
 
 // part is what one individual uses of an archetype's repertoire.
-func (p repertoire) part(r *rng, arch archetype) repertoire {
+func (r repertoire) part(g *rng, arch archetype) repertoire {
 	few := func(all []apiID, low, high int) []apiID {
 		out := append([]apiID(nil), all...)
 		// The front is more likely: a partial shuffle by jittered rank.
 		for i := range out {
-			j := min(len(out)-1, i+r.intn(len(out)/2+1))
-			if r.chance(0.4) {
+			j := min(len(out)-1, i+g.intn(len(out)/2+1))
+			if g.chance(0.4) {
 				out[i], out[j] = out[j], out[i]
 			}
 		}
-		return out[:min(len(out), r.between(low, high))]
+		return out[:min(len(out), g.between(low, high))]
 	}
 	var q repertoire
-	if len(p.pages) > 0 {
-		order := append([][]apiID(nil), p.pages...)
-		shuffle(r, order[1:])
-		q.pages = order[:min(len(order), r.between(3, 6))]
+	if len(r.pages) > 0 {
+		order := append([][]apiID(nil), r.pages...)
+		shuffle(g, order[1:])
+		q.pages = order[:min(len(order), g.between(3, 6))]
 	}
 	switch arch {
 	case dev, admin:
-		q.reads, q.writes = few(p.reads, 5, 10), few(p.writes, 5, 13)
+		q.reads, q.writes = few(r.reads, 5, 10), few(r.writes, 5, 13)
 	case poll:
-		q.reads = few(p.reads, 2, 5)
+		q.reads = few(r.reads, 2, 5)
 	case awsService:
-		return p
+		return r
 	default:
-		q.reads, q.writes = few(p.reads, 3, 8), few(p.writes, 2, 8)
+		q.reads, q.writes = few(r.reads, 3, 8), few(r.writes, 2, 8)
 	}
 	return q
 }

@@ -105,44 +105,70 @@ func initRepertoires() {
 	balance := page("elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTargetHealth autoscaling:DescribeAutoScalingGroups autoscaling:DescribeScalingActivities acm:ListCertificates acm:DescribeCertificate route53:ListHostedZones route53:ListResourceRecordSets cloudfront:ListDistributions cloudfront:GetDistribution")
 
 	repertoires = [awsService + 1]repertoire{
-		dev: {[][]apiID{ec2, lambda, watch, s3, ecs, stack, dynamo, queues, rds, secret, eks, balance},
+		dev: {
+			[][]apiID{ec2, lambda, watch, s3, ecs, stack, dynamo, queues, rds, secret, eks, balance},
 			ids("sts:GetCallerIdentity ec2:DescribeInstances logs:DescribeLogStreams s3:ListBuckets cloudformation:DescribeStacks ssm:GetParameter ecs:DescribeServices ecr:GetAuthorizationToken lambda:GetFunction20150331v2 dynamodb:DescribeTable eks:DescribeCluster secretsmanager:GetSecretValue sqs:GetQueueAttributes ec2:DescribeImages"),
-			ids("lambda:UpdateFunctionCode20150331v2 ec2:CreateTags ec2:StartInstances ec2:StopInstances ecs:UpdateService ecs:RegisterTaskDefinition cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:UpdateFunctionConfiguration20150331v2 ssm:StartSession ssm:PutParameter ec2:RunInstances ec2:TerminateInstances dynamodb:UpdateTable sqs:SetQueueAttributes events:PutRule events:PutTargets logs:CreateLogGroup s3:PutBucketTagging monitoring:PutMetricAlarm ec2:AuthorizeSecurityGroupIngress codebuild:StartBuild sqs:CreateQueue sns:Subscribe dynamodb:CreateTable ec2:RebootInstances lambda:CreateFunction20150331 sqs:DeleteQueue ecr:BatchDeleteImage cloudformation:DeleteStack lambda:DeleteFunction20150331")},
-		analyst: {[][]apiID{data, s3, jobs, watch, cost, dynamo},
+			ids("lambda:UpdateFunctionCode20150331v2 ec2:CreateTags ec2:StartInstances ec2:StopInstances ecs:UpdateService ecs:RegisterTaskDefinition cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:UpdateFunctionConfiguration20150331v2 ssm:StartSession ssm:PutParameter ec2:RunInstances ec2:TerminateInstances dynamodb:UpdateTable sqs:SetQueueAttributes events:PutRule events:PutTargets logs:CreateLogGroup s3:PutBucketTagging monitoring:PutMetricAlarm ec2:AuthorizeSecurityGroupIngress codebuild:StartBuild sqs:CreateQueue sns:Subscribe dynamodb:CreateTable ec2:RebootInstances lambda:CreateFunction20150331 sqs:DeleteQueue ecr:BatchDeleteImage cloudformation:DeleteStack lambda:DeleteFunction20150331"),
+		},
+		analyst: {
+			[][]apiID{data, s3, jobs, watch, cost, dynamo},
 			ids("athena:GetQueryExecution athena:GetQueryResults glue:GetTable glue:GetPartitions redshift-data:DescribeStatement s3:GetBucketLocation sts:GetCallerIdentity"),
-			ids("athena:StartQueryExecution redshift-data:ExecuteStatement athena:CreateNamedQuery athena:StopQueryExecution glue:CreateTable glue:UpdateTable glue:StartJobRun glue:StartCrawler monitoring:PutDashboard states:StartExecution")},
-		admin: {[][]apiID{iam, ec2, cost, balance, rds, sec, secret, watch, s3, stack, eks},
+			ids("athena:StartQueryExecution redshift-data:ExecuteStatement athena:CreateNamedQuery athena:StopQueryExecution glue:CreateTable glue:UpdateTable glue:StartJobRun glue:StartCrawler monitoring:PutDashboard states:StartExecution"),
+		},
+		admin: {
+			[][]apiID{iam, ec2, cost, balance, rds, sec, secret, watch, s3, stack, eks},
 			ids("sts:GetCallerIdentity iam:ListRoles iam:GetRole ec2:DescribeInstances ec2:DescribeVpcs ec2:DescribeRouteTables organizations:ListAccounts iam:GetPolicyVersion route53:ListResourceRecordSets ec2:DescribeNetworkInterfaces iam:ListAttachedRolePolicies s3:GetBucketPolicy"),
-			ids("ec2:CreateTags ec2:AuthorizeSecurityGroupIngress ec2:RevokeSecurityGroupIngress route53:ChangeResourceRecordSets ec2:ModifyInstanceAttribute ec2:CreateSecurityGroup s3:CreateBucket ec2:CreateRoute ec2:CreateSubnet ec2:TerminateInstances ec2:RunInstances s3:PutBucketLifecycle autoscaling:UpdateAutoScalingGroup eks:UpdateNodegroupConfig ec2:CreateVpc ssm:SendCommand ec2:DeleteVolume s3:DeleteBucket ec2:AllocateAddress monitoring:PutMetricAlarm")},
-		secops: {[][]apiID{sec, iam, s3, secret, ec2, balance},
+			ids("ec2:CreateTags ec2:AuthorizeSecurityGroupIngress ec2:RevokeSecurityGroupIngress route53:ChangeResourceRecordSets ec2:ModifyInstanceAttribute ec2:CreateSecurityGroup s3:CreateBucket ec2:CreateRoute ec2:CreateSubnet ec2:TerminateInstances ec2:RunInstances s3:PutBucketLifecycle autoscaling:UpdateAutoScalingGroup eks:UpdateNodegroupConfig ec2:CreateVpc ssm:SendCommand ec2:DeleteVolume s3:DeleteBucket ec2:AllocateAddress monitoring:PutMetricAlarm"),
+		},
+		secops: {
+			[][]apiID{sec, iam, s3, secret, ec2, balance},
 			ids("cloudtrail:LookupEvents iam:GetAccountAuthorizationDetails iam:ListAccessKeys config:DescribeComplianceByConfigRule guardduty:GetFindings securityhub:GetFindings ec2:DescribeSecurityGroups s3:GetBucketPolicy iam:SimulatePrincipalPolicy iam:GetAccountPasswordPolicy cloudtrail:GetEventSelectors config:DescribeConfigurationRecorderStatus"),
-			ids("guardduty:ArchiveFindings config:StartConfigRulesEvaluation securityhub:CreateInsight ec2:CreateTags ec2:RevokeSecurityGroupIngress ec2:CreateSnapshot ssm:SendCommand")},
-		ci: {nil,
+			ids("guardduty:ArchiveFindings config:StartConfigRulesEvaluation securityhub:CreateInsight ec2:CreateTags ec2:RevokeSecurityGroupIngress ec2:CreateSnapshot ssm:SendCommand"),
+		},
+		ci: {
+			nil,
 			ids("sts:GetCallerIdentity ecr:GetAuthorizationToken ecr:BatchCheckLayerAvailability ecs:DescribeServices cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:DescribeChangeSet s3:GetBucketLocation ssm:GetParameters lambda:GetFunctionConfiguration20150331v2 ecr:DescribeImages sts:AssumeRole codebuild:BatchGetBuilds secretsmanager:GetSecretValue"),
-			ids("ecr:InitiateLayerUpload ecr:CompleteLayerUpload ecr:PutImage ecs:RegisterTaskDefinition ecs:UpdateService lambda:UpdateFunctionCode20150331v2 cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:PublishVersion20150331 cloudfront:CreateInvalidation ssm:PutParameter codedeploy:CreateDeployment codebuild:StartBuild events:PutRule")},
-		cron: {nil,
+			ids("ecr:InitiateLayerUpload ecr:CompleteLayerUpload ecr:PutImage ecs:RegisterTaskDefinition ecs:UpdateService lambda:UpdateFunctionCode20150331v2 cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:PublishVersion20150331 cloudfront:CreateInvalidation ssm:PutParameter codedeploy:CreateDeployment codebuild:StartBuild events:PutRule"),
+		},
+		cron: {
+			nil,
 			ids("ec2:DescribeVolumes ec2:DescribeSnapshots ec2:DescribeInstances ec2:DescribeImages tagging:GetResources rds:DescribeDBSnapshots backup:ListRecoveryPointsByBackupVault logs:DescribeLogGroups secretsmanager:DescribeSecret sts:GetCallerIdentity route53:ListResourceRecordSets s3:ListBuckets"),
-			ids("ec2:CreateSnapshot ec2:DeleteSnapshot ec2:CreateTags backup:StartBackupJob tagging:TagResources ec2:StartInstances ec2:StopInstances ec2:DeregisterImage ec2:CreateImage route53:ChangeResourceRecordSets autoscaling:SetDesiredCapacity lambda:UpdateFunctionConfiguration20150331v2 ssm:SendCommand glue:StartCrawler s3:PutBucketLifecycle backup:DeleteRecoveryPoint")},
-		autoscale: {nil,
+			ids("ec2:CreateSnapshot ec2:DeleteSnapshot ec2:CreateTags backup:StartBackupJob tagging:TagResources ec2:StartInstances ec2:StopInstances ec2:DeregisterImage ec2:CreateImage route53:ChangeResourceRecordSets autoscaling:SetDesiredCapacity lambda:UpdateFunctionConfiguration20150331v2 ssm:SendCommand glue:StartCrawler s3:PutBucketLifecycle backup:DeleteRecoveryPoint"),
+		},
+		autoscale: {
+			nil,
 			ids("ec2:DescribeInstances ec2:DescribeInstanceStatus elasticloadbalancing:DescribeTargetHealth autoscaling:DescribeAutoScalingGroups ec2:DescribeLaunchTemplates ec2:DescribeSubnets eks:DescribeNodegroup ec2:DescribeSpotInstanceRequests"),
-			ids("ec2:RunInstances ec2:CreateTags ec2:TerminateInstances elasticloadbalancing:RegisterTargets elasticloadbalancing:DeregisterTargets ec2:CreateFleet ec2:CreateNetworkInterface ec2:DeleteNetworkInterface autoscaling:SetDesiredCapacity ec2:AttachVolume ec2:CreateVolume application-autoscaling:RegisterScalableTarget")},
-		poll: {nil,
-			ids("ec2:DescribeInstances monitoring:DescribeAlarms sqs:GetQueueAttributes rds:DescribeDBInstances elasticloadbalancing:DescribeTargetHealth ec2:DescribeInstanceStatus ecs:DescribeServices monitoring:ListMetrics lambda:ListFunctions20150331 dynamodb:DescribeTable tagging:GetResources ssm:DescribeInstanceInformation sqs:ListQueues autoscaling:DescribeAutoScalingGroups"), nil},
-		app: {nil,
+			ids("ec2:RunInstances ec2:CreateTags ec2:TerminateInstances elasticloadbalancing:RegisterTargets elasticloadbalancing:DeregisterTargets ec2:CreateFleet ec2:CreateNetworkInterface ec2:DeleteNetworkInterface autoscaling:SetDesiredCapacity ec2:AttachVolume ec2:CreateVolume application-autoscaling:RegisterScalableTarget"),
+		},
+		poll: {
+			nil,
+			ids("ec2:DescribeInstances monitoring:DescribeAlarms sqs:GetQueueAttributes rds:DescribeDBInstances elasticloadbalancing:DescribeTargetHealth ec2:DescribeInstanceStatus ecs:DescribeServices monitoring:ListMetrics lambda:ListFunctions20150331 dynamodb:DescribeTable tagging:GetResources ssm:DescribeInstanceInformation sqs:ListQueues autoscaling:DescribeAutoScalingGroups"), nil,
+		},
+		app: {
+			nil,
 			ids("kms:Decrypt secretsmanager:GetSecretValue sts:AssumeRole ssm:GetParameters kms:GenerateDataKey dynamodb:DescribeTable sqs:GetQueueAttributes sns:GetTopicAttributes states:DescribeExecution ecs:DescribeTasks"),
-			ids("states:StartExecution logs:CreateLogStream ecs:RunTask sqs:CreateQueue sqs:SetQueueAttributes sns:Subscribe sns:CreateTopic ec2:CreateNetworkInterface ec2:DeleteNetworkInterface events:PutTargets events:PutRule dynamodb:UpdateTable ssm:SendCommand states:StopExecution sqs:DeleteQueue")},
-		etl: {nil,
+			ids("states:StartExecution logs:CreateLogStream ecs:RunTask sqs:CreateQueue sqs:SetQueueAttributes sns:Subscribe sns:CreateTopic ec2:CreateNetworkInterface ec2:DeleteNetworkInterface events:PutTargets events:PutRule dynamodb:UpdateTable ssm:SendCommand states:StopExecution sqs:DeleteQueue"),
+		},
+		etl: {
+			nil,
 			ids("glue:GetJobRun athena:GetQueryExecution glue:GetTables glue:GetPartitions redshift-data:DescribeStatement elasticmapreduce:DescribeCluster elasticmapreduce:ListSteps s3:GetBucketLocation kms:GenerateDataKey"),
-			ids("glue:BatchCreatePartition athena:StartQueryExecution glue:StartJobRun redshift-data:ExecuteStatement elasticmapreduce:AddJobFlowSteps elasticmapreduce:RunJobFlow glue:StartCrawler glue:UpdateTable glue:CreateTable")},
-		drift: {nil,
+			ids("glue:BatchCreatePartition athena:StartQueryExecution glue:StartJobRun redshift-data:ExecuteStatement elasticmapreduce:AddJobFlowSteps elasticmapreduce:RunJobFlow glue:StartCrawler glue:UpdateTable glue:CreateTable"),
+		},
+		drift: {
+			nil,
 			ids("kms:Decrypt sts:AssumeRole ssm:GetParameter states:DescribeExecution s3:GetBucketLocation sqs:GetQueueAttributes"),
-			ids("states:StartExecution logs:CreateLogStream ec2:CreateTags glue:StartJobRun sqs:SetQueueAttributes ecs:RunTask")},
-		weekly: {nil,
+			ids("states:StartExecution logs:CreateLogStream ec2:CreateTags glue:StartJobRun sqs:SetQueueAttributes ecs:RunTask"),
+		},
+		weekly: {
+			nil,
 			ids("cloudformation:DescribeStacks cloudformation:DescribeStackEvents ecs:DescribeServices ec2:DescribeInstances s3:GetBucketTagging monitoring:DescribeAlarms lambda:GetFunction20150331v2 sts:GetCallerIdentity"),
-			ids("cloudformation:UpdateStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:UpdateFunctionCode20150331v2 ecs:RegisterTaskDefinition ecs:UpdateService ec2:CreateTags monitoring:PutMetricAlarm events:PutRule events:PutTargets s3:PutBucketTagging ssm:PutParameter codedeploy:CreateDeployment monitoring:PutDashboard logs:CreateLogGroup")},
-		sparse: {nil,
+			ids("cloudformation:UpdateStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet lambda:UpdateFunctionCode20150331v2 ecs:RegisterTaskDefinition ecs:UpdateService ec2:CreateTags monitoring:PutMetricAlarm events:PutRule events:PutTargets s3:PutBucketTagging ssm:PutParameter codedeploy:CreateDeployment monitoring:PutDashboard logs:CreateLogGroup"),
+		},
+		sparse: {
+			nil,
 			ids("s3:ListBuckets sts:GetCallerIdentity ec2:DescribeInstances rds:DescribeDBInstances secretsmanager:GetSecretValue ec2:DescribeImages"),
-			ids("ec2:StartInstances ec2:StopInstances ec2:CreateSnapshot s3:PutBucketTagging ec2:CreateImage")},
+			ids("ec2:StartInstances ec2:StopInstances ec2:CreateSnapshot s3:PutBucketTagging ec2:CreateImage"),
+		},
 		awsService: {nil, ids("sts:AssumeRole kms:Decrypt kms:GenerateDataKey ec2:DescribeInstances"), ids("ec2:CreateNetworkInterface ec2:RunInstances ec2:TerminateInstances logs:CreateLogStream")},
 	}
 	packs = []repertoire{

@@ -29,9 +29,15 @@ var changesPerMonth = []struct {
 	mean    float64
 	account bool
 }{
-	{missingData, 2, true}, {throttleStorm, 3, true},
-	{levelShift, 3, false}, {roleChange, 1.5, false}, {vacation, 5, false}, {travel, 3, false},
-	{keyRotation, 3, false}, {newService, 3, false}, {newHire, 1.5, false},
+	{missingData, 2, true},
+	{throttleStorm, 3, true},
+	{levelShift, 3, false},
+	{roleChange, 1.5, false},
+	{vacation, 5, false},
+	{travel, 3, false},
+	{keyRotation, 3, false},
+	{newService, 3, false},
+	{newHire, 1.5, false},
 }
 
 // change decides the legitimate changes of every account.

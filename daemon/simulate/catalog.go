@@ -109,7 +109,7 @@ func id(name string) apiID {
 
 func ids(names string) []apiID {
 	var out []apiID
-	for _, n := range strings.Fields(names) {
+	for n := range strings.FieldsSeq(names) {
 		out = append(out, id(n))
 	}
 	return out

@@ -77,7 +77,7 @@ func TestTruthAgreesWithRecords(t *testing.T) {
 		require.Equal(t, in.Type, l.Type)
 		require.Equal(t, in.Identity, l.Identity)
 		require.Equal(t, in.Account, l.Account)
-		require.Equal(t, l.Type != kindIPKnown, l.Expected)
+		require.Equal(t, l.Expected, l.Type != kindIPKnown)
 		require.Equal(t, l.Start.Unix(), l.StartUnix)
 		require.Equal(t, l.End.Unix(), l.EndUnix)
 		require.Contains(t, l.APIs, l.API)

@@ -3,6 +3,7 @@ package simulate
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,8 +48,8 @@ func each(ctx context.Context, t *Traffic, progress Progress, f func(*Record) er
 func WriteNDJSON(ctx context.Context, w io.Writer, t *Traffic, progress Progress) error {
 	b := bufio.NewWriterSize(w, 256<<10)
 	err := each(ctx, t, progress, func(r *Record) error {
-		b.Write(r.JSON)
-		return b.WriteByte('\n')
+		_, err := b.Write(r.JSON)
+		return errors.Join(err, b.WriteByte('\n'))
 	})
 	if err == nil {
 		err = b.Flush()

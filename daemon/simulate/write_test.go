@@ -35,7 +35,7 @@ func TestWritersAgree(t *testing.T) {
 	require.NoError(t, WriteRecords(ctx, &zipped, tr, nil))
 	want := map[string]int{}
 	n := 0
-	for _, line := range bytes.Split(bytes.TrimSuffix(lines.Bytes(), []byte("\n")), []byte("\n")) {
+	for line := range bytes.SplitSeq(bytes.TrimSuffix(lines.Bytes(), []byte("\n")), []byte("\n")) {
 		want[string(line)]++
 		n++
 	}

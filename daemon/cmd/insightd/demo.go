@@ -153,9 +153,7 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 
 	changes, _, _ := d.Insights().Watch(ctx, 0)
 	var telling sync.WaitGroup
-	telling.Add(1)
-	go func() {
-		defer telling.Done()
+	telling.Go(func() {
 		for c := range changes {
 			if c.Insight.Start.Before(p.live) {
 				continue
@@ -167,7 +165,7 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 			}
 			fmt.Fprintf(t.out, "   %s  %-5s  %-20s  %.2f %-6s  %s\n", when.Format("15:04:05"), in.State, in.Type, in.Confidence, in.Severity, in.Summary)
 		}
-	}()
+	})
 	p.clock.run()
 	if err := p.play(ctx, url); err != nil {
 		return err

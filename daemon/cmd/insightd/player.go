@@ -41,10 +41,10 @@ func (c *clock) now() time.Time {
 	if c.begun.IsZero() {
 		return c.start
 	}
-	real := time.Now()
-	t := c.start.Add(time.Duration(float64(real.Sub(c.begun)) * c.speed))
-	if t.After(real) {
-		return real.UTC()
+	life := time.Now()
+	t := c.start.Add(time.Duration(float64(life.Sub(c.begun)) * c.speed))
+	if t.After(life) {
+		return life.UTC()
 	}
 	return t.UTC()
 }

@@ -82,7 +82,7 @@ func or(s, otherwise string) string {
 }
 
 // show asks and prints the data of the answer.
-func (c *client) show(ctx context.Context, t *terminal, path string, v url.Values, print func(io.Writer, json.RawMessage) error) error {
+func (c *client) show(ctx context.Context, t *terminal, path string, v url.Values, show func(io.Writer, json.RawMessage) error) error {
 	data, err := c.get(ctx, path, v)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (c *client) show(ctx context.Context, t *terminal, path string, v url.Value
 		_, err := fmt.Fprintf(t.out, "%s\n", data)
 		return err
 	}
-	return print(t.out, data)
+	return show(t.out, data)
 }
 
 func (c *client) get(ctx context.Context, path string, v url.Values) (json.RawMessage, error) {
