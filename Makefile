@@ -72,7 +72,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.
-	$(GO) test ./daemon/config -run '^TestReference$$' -update
+	$(GO) test ./daemon/config ./daemon/cmd/insightd -run '^TestReference$$' -update
 
 .PHONY: clean
 clean: ## Remove what was built; tools stay.

@@ -182,6 +182,9 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	d.sources = newSources(readable{d.intake}, cp, o.Now, o.Logger)
 	d.stopping.add("sources", d.sources.close)
+	if err := source.RegisterMetrics(d.registry, d.sources.status, o.Now); err != nil {
+		return nil, err
+	}
 
 	handler, err := d.handler(c)
 	if err != nil {
@@ -256,7 +259,7 @@ func (d *Daemon) line(ctx context.Context) error {
 		return err
 	}
 	if d.o.Stdin != nil {
-		d.sources.add(passing{d.intake}, source.NewStream(source.StreamOptions{Name: "standard input", Reader: d.o.Stdin, Logger: d.logger, Now: d.o.Now}))
+		d.sources.add(passing{d.intake}, source.NewStream(source.StreamOptions{Name: "standard input", Reader: d.o.Stdin, Logger: d.logger, Now: d.o.Now, Retry: true}))
 	}
 	d.ready.Store(true)
 	d.logger.Info("Ready", "address", d.Addr(), "events", d.log.Stats().Events, "after", time.Since(begun).Round(time.Millisecond).String())

@@ -29,7 +29,6 @@ func (t *teardown) add(name string, stop func(context.Context) error) {
 func (t *teardown) run(ctx context.Context) error {
 	var errs []error
 	for _, s := range slices.Backward(t.steps) {
-
 		t.logger.Debug("Stopping", "part", s.name)
 		if err := s.stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stopping %s: %w", s.name, err))

@@ -24,6 +24,8 @@ func engineOptions(c *config.Config, enricher *current) engine.Options {
 		WarmUp:           c.Models.WarmUp,
 		BudgetPerDay:     c.Models.Budget.FalseInsightsPerDay,
 		SeriesPerAccount: c.Limits.SeriesPerAccount,
+		SeriesInAll:      c.Limits.Series,
+		ModelStates:      c.Limits.ModelStates,
 		DataEvents:       c.Models.DataEvents,
 	}
 }

@@ -52,7 +52,10 @@ func (f *Family) carries(c *Count, s *sight, m Minute) (hold uint8, ok bool) {
 	if s.f[windowHour] >= half && newest(windowFive, windowHour, max(1, min(60, age)/5)) {
 		return holdHour, true
 	}
-	if s.f[windowDay] >= half && newest(windowHour, windowDay, max(1, min(dayMinutes, age)/60)) {
+	// The newest hour may itself only remember: its own newest part has to show
+	// that it goes on.
+	if s.f[windowDay] >= half && newest(windowHour, windowDay, max(1, min(dayMinutes, age)/60)) &&
+		newest(windowFive, windowHour, max(1, min(60, age)/5)) {
 		return holdDay, true
 	}
 	return 0, false
@@ -144,7 +147,7 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 	case open:
 		c.calls += float32(n)
 		v.Change = Continues
-	case v.F >= f.params.Threshold:
+	case carried && v.F >= f.params.Threshold: // What only lingers in a window starts nothing.
 		c.flags = c.flags&^flagAdopted | flagOpen
 		w := f.deciding(s)
 		c.open, c.from, c.carried = c.begin(s, w, m), m, m

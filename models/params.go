@@ -38,7 +38,7 @@ func Errors() Params {
 // Breadth are the parameters of denied calls to APIs that the identity never
 // succeeded in.
 func Breadth() Params {
-	return Params{MinEffect: 4, Threshold: DefaultThreshold, Potential: 1, prior: &errorsPrior}
+	return Params{MinEffect: 4, Threshold: DefaultThreshold, Potential: 1, prior: &breadthPrior}
 }
 
 // NewAPIs are the parameters of writes to APIs first used within a day.

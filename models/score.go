@@ -27,7 +27,7 @@ const (
 
 // gateBase is what the gate grants at gateTail, by window. Few legitimate bursts
 // are long and low, so the day's is higher.
-var gateBase = [windows]float64{1.25, 1.25, 0.75, 2.25}
+var gateBase = [windows]float64{1, 1, 1, 1.75}
 
 // log4 pays for taking the largest of four windows.
 var log4 = math.Log10(windows)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,8 +72,10 @@ insightd_series_backfill_pending_samples 1
 }
 
 func TestRetentionByTime(t *testing.T) {
-	w := &world{t: t, dir: t.TempDir(), now: epoch.AddDate(0, 0, 10), o: Options{Retention: 30 * 24 * time.Hour},
-		want: map[string]map[int64]float64{}, series: map[string]*Series{}}
+	w := &world{
+		t: t, dir: t.TempDir(), now: epoch.AddDate(0, 0, 10), o: Options{Retention: 30 * 24 * time.Hour},
+		want: map[string]map[int64]float64{}, series: map[string]*Series{},
+	}
 	w.open()
 	defer func() { require.NoError(t, w.db.Close()) }()
 	w.backfill(w.history(epoch, 10, 10, 1)...)
@@ -190,9 +193,7 @@ func TestSyncSurvivesPowerLoss(t *testing.T) {
 	promised := map[string]map[int64]float64{}
 	for name, samples := range w.want {
 		promised[name] = map[int64]float64{}
-		for at, v := range samples {
-			promised[name][at] = v
-		}
+		maps.Copy(promised[name], samples)
 	}
 	for m := range 300 {
 		minute := epoch.AddDate(0, 0, 8).Add(time.Duration(400+m) * time.Minute)

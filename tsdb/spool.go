@@ -334,7 +334,7 @@ func (sp *spool) sync() error {
 	for _, f := range sp.days {
 		files = append(files, f)
 	}
-	any := false
+	synced := false
 	for _, f := range files {
 		if !f.dirty {
 			continue
@@ -343,9 +343,9 @@ func (sp *spool) sync() error {
 			return fmt.Errorf("syncing backfill: %w", err)
 		}
 		f.dirty = false
-		any = true
+		synced = true
 	}
-	if any {
+	if synced {
 		return syncFile(sp.dir)
 	}
 	return nil

@@ -110,7 +110,7 @@ type Catalog struct {
 type Limits struct {
 	Series           int `yaml:"series" default:"200000" min:"1000" help:"Active series in all."`
 	SeriesPerAccount int `yaml:"series_per_account" default:"100000" min:"1000" help:"Active series of one account."`
-	ModelStates      int `yaml:"model_states" default:"200000" min:"1000" help:"Model states in all; the longest idle ones make room."`
+	ModelStates      int `yaml:"model_states" default:"200000" min:"1000" help:"Model states of one account; the longest idle ones make room."`
 }
 
 // Web is the HTTP interface.

@@ -115,14 +115,20 @@ type counts struct {
 	byKey   map[seriesKey]*counter
 	dirty   []*counter
 	samples []tsdb.Sample
-	limit   int
+	o       *Options
 	day     int32
 	// folds counts the events that were counted under __overflow__.
 	folds uint64
 }
 
-func newCounts(stream event.StreamKey, t *symbols, limit int) *counts {
-	return &counts{stream: stream, symbols: t, byKey: map[seriesKey]*counter{}, limit: limit}
+func newCounts(stream event.StreamKey, t *symbols, o *Options) *counts {
+	return &counts{stream: stream, symbols: t, byKey: map[seriesKey]*counter{}, o: o}
+}
+
+// full reports whether no series can be added.
+func (c *counts) full() bool {
+	return c.o.SeriesPerAccount > 0 && len(c.byKey) >= c.o.SeriesPerAccount ||
+		c.o.SeriesInAll > 0 && c.o.stored.Load() >= int64(c.o.SeriesInAll)
 }
 
 // add counts an event.
@@ -141,9 +147,9 @@ func (c *counts) add(e *event.Event) {
 }
 
 // create makes the counter of a new series, or hands out that of the series
-// that it folds into where the account has as many as it may.
+// that it folds into where there are as many as there may be.
 func (c *counts) create(k seriesKey) *counter {
-	if c.limit > 0 && len(c.byKey) >= c.limit {
+	if c.full() {
 		c.folds++
 		k = k.folded(c.symbols)
 		if n := c.byKey[k]; n != nil {
@@ -152,6 +158,7 @@ func (c *counts) create(k seriesKey) *counter {
 	}
 	n := &counter{series: tsdb.NewSeries(k.labels(c.stream, c.symbols))}
 	c.byKey[k] = n
+	c.o.stored.Add(1)
 	return n
 }
 
@@ -171,6 +178,7 @@ func (c *counts) begin(day int32) {
 	for k, n := range c.byKey {
 		if day-n.day > 7 {
 			delete(c.byKey, k)
+			c.o.stored.Add(-1)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +74,8 @@ type modelled struct {
 	learned float32
 
 	episode *episode
-	queued  bool // in stream.open
+	queued  bool // in stream.episodes
+	gone    bool // it made room
 }
 
 // learn keeps what an event of the series usually is.
@@ -218,6 +221,7 @@ func (x *modelled) always(attr int) bool {
 func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *modelled {
 	x := s.models[k]
 	if x == nil {
+		s.makeRoom()
 		birth := s.first
 		if w != nil {
 			birth = w.birth
@@ -239,6 +243,32 @@ func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *mode
 	x.seen = m
 	x.risk = max(x.risk, e.Risk)
 	return x
+}
+
+// makeRoom forgets the model states that were idle longest, a twentieth of them,
+// where the account has as many as it may. What is open stays.
+func (s *stream) makeRoom() {
+	if s.o.ModelStates <= 0 || len(s.models) < s.o.ModelStates {
+		return
+	}
+	var idle []*modelled
+	for _, kind := range s.all {
+		for _, x := range kind {
+			if x.episode == nil && !x.queued && x.n == 0 && x.calls == 0 {
+				idle = append(idle, x)
+			}
+		}
+	}
+	slices.SortStableFunc(idle, func(a, b *modelled) int { return cmp.Compare(a.seen, b.seen) })
+	for _, x := range idle[:min(len(idle), len(s.models)/20+1)] {
+		delete(s.models, x.key)
+		x.gone = true
+		s.live[x.key.kind]--
+		s.evicted++
+	}
+	for k := range s.all {
+		s.all[k] = slices.DeleteFunc(s.all[k], func(x *modelled) bool { return x.gone })
+	}
 }
 
 // touch notes that a series has something in the minute under way.

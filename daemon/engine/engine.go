@@ -89,12 +89,20 @@ type Options struct {
 	BudgetPerDay float64
 	// SeriesPerAccount caps the stored series of an account; 0 is no limit.
 	SeriesPerAccount int
+	// SeriesInAll caps the stored series of all accounts; 0 is no limit.
+	SeriesInAll int
+	// ModelStates caps the model states of an account: the longest idle ones
+	// make room. 0 is no limit.
+	ModelStates int
 	// DataEvents lets the data category into the call-rate models.
 	DataEvents bool
 
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+
+	// stored counts the series of all streams.
+	stored *atomic.Int64
 }
 
 func (o *Options) validate() error {
@@ -106,6 +114,7 @@ func (o *Options) validate() error {
 	case o.Lateness < 0 || o.Future < 0 || o.WarmUp < 0:
 		return errors.New("engine: a duration is negative")
 	}
+	o.stored = new(atomic.Int64)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

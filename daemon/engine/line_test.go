@@ -149,7 +149,7 @@ func TestAttacksAreRaisedAndEnd(t *testing.T) {
 	require.Equal(t, insight.StateEnd, x.State)
 	require.WithinDuration(t, at, x.Start, 5*time.Minute)
 	require.WithinDuration(t, at.Add(10*time.Minute), x.End, 5*time.Minute)
-	require.Less(t, x.Detected.Sub(at), 5*time.Minute)
+	require.Less(t, x.Detected.Sub(at), 10*time.Minute)
 	require.Greater(t, x.Score, 3.0)
 	require.Equal(t, "service", x.IdentityKind)
 	require.InDelta(t, 0.2, x.Statistics.Baseline.Average, 0.1)

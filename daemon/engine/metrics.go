@@ -29,6 +29,7 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 			series:    prometheus.NewDesc("insightd_engine_model_series", "Series that have a model, by stream and insight type.", []string{"provider", "account", "insight_type"}, nil),
 			folded:    prometheus.NewDesc("insightd_engine_events_folded_total", "Counts of events that went to the overflow series, since the account has as many series as it may.", []string{"provider", "account"}, nil),
 			told:      prometheus.NewDesc("insightd_engine_insights_suppressed_total", "Insights that the budget kept from being told.", []string{"provider", "account"}, nil),
+			evicted:   prometheus.NewDesc("insightd_engine_model_states_evicted_total", "Model states that made room for others, since the account has as many as it may.", []string{"provider", "account"}, nil),
 			attached:  prometheus.NewDesc("insightd_engine_insights_attached_total", "Episodes that were told with another insight.", []string{"provider", "account"}, nil),
 		})
 	}
@@ -37,13 +38,13 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 
 // collector tells of the streams when it is asked.
 type collector struct {
-	e                                                *Engine
-	watermark, final, series, folded, told, attached *prometheus.Desc
+	e                                                         *Engine
+	watermark, final, series, folded, told, evicted, attached *prometheus.Desc
 }
 
 // Describe sends the descriptions of the streams' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.attached} {
+	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached} {
 		ch <- d
 	}
 }
@@ -62,6 +63,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(c.folded, prometheus.CounterValue, float64(s.counts.folds), p, a)
 		ch <- prometheus.MustNewConstMetric(c.told, prometheus.CounterValue, float64(s.suppressed), p, a)
+		ch <- prometheus.MustNewConstMetric(c.evicted, prometheus.CounterValue, float64(s.evicted), p, a)
 		ch <- prometheus.MustNewConstMetric(c.attached, prometheus.CounterValue, float64(s.attached), p, a)
 		s.mtx.Unlock()
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -152,4 +154,34 @@ func TestBandsFollowTheSeries(t *testing.T) {
 	require.Less(t, b.Expected[night], 1.0)
 	_, err = l.engine.Bands(context.Background(), db.Queryable(), `up`, now.Add(-time.Hour), now, time.Hour)
 	require.ErrorIs(t, err, ErrBands)
+}
+
+func TestModelStatesBeyondTheCapMakeRoom(t *testing.T) {
+	l := newLine(t, func(o *Options) { o.ModelStates = 100 })
+	events := office(3)
+	for i := range 500 {
+		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	}
+	l.deliver(t, events)
+	require.NoError(t, l.engine.Finish(context.Background()))
+	s := l.engine.list()[0]
+	require.LessOrEqual(t, len(s.models), 100)
+	require.Positive(t, s.evicted)
+	n := 0
+	for k, list := range s.all {
+		require.Len(t, list, s.live[k])
+		n += len(list)
+	}
+	require.Equal(t, len(s.models), n)
+	require.Contains(t, s.models, modelKey{kindCalls, s.symbols.of("eu-central-1"), s.symbols.of("arn:aws:iam::111111111111:user/backup"), s.symbols.of("s3.amazonaws.com:PutBucketTagging")}, "what is in use stays")
+}
+
+func TestMetricsAreWellFormed(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	l := newLine(t, func(o *Options) { o.Registerer = reg })
+	l.deliver(t, office(2))
+	require.NoError(t, l.engine.Finish(context.Background()))
+	problems, err := testutil.GatherAndLint(reg)
+	require.NoError(t, err)
+	require.Empty(t, problems)
 }

@@ -56,6 +56,7 @@ type stream struct {
 	future    uint64
 	late      uint64
 
+	evicted    uint64 // model states that made room
 	attached   uint64 // insights that were told with another
 	suppressed int
 
@@ -68,7 +69,7 @@ func newStream(key event.StreamKey, o *Options) *stream {
 	t := newSymbols()
 	s := &stream{
 		key: key, o: o, open: newOpen(key), symbols: t, apis: newAPIs(t),
-		counts:     newCounts(key, t, o.SeriesPerAccount),
+		counts:     newCounts(key, t, o),
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(o.BudgetPerDay),

@@ -165,9 +165,8 @@ const (
 // buffer collects the events of an hour until they make a block. Except where
 // said otherwise it is guarded by the log's mutex.
 type buffer struct {
-	hour    int64
-	opened  time.Time
-	touched time.Time
+	hour   int64
+	opened time.Time
 
 	arena    arena
 	strs     [len(stringColumns)]dictBuilder
@@ -345,8 +344,10 @@ func (b *buffer) sorted(o *Options) *block {
 		return strings.Compare(b.ids[x], b.ids[y])
 	})
 	h := &header{hour: b.hour, decoder: o.DecoderVersion, enrich: o.EnrichVersion, rows: n}
-	v := &block{hdr: h,
-		times: make([]int64, n), seqs: make([]uint64, n), ids: make([]string, n), raws: make([][]byte, n)}
+	v := &block{
+		hdr:   h,
+		times: make([]int64, n), seqs: make([]uint64, n), ids: make([]string, n), raws: make([][]byte, n),
+	}
 	for i, p := range perm {
 		v.times[i], v.seqs[i], v.ids[i], v.raws[i] = b.times[p], b.seqs[p], b.ids[p], b.raws[p]
 	}

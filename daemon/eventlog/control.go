@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -102,7 +103,7 @@ func (l *Log) Watermark(stream event.StreamKey) time.Time {
 func (l *Log) Controls(yield func(event.Control) bool) {
 	if l.o.NoSync {
 		l.mtx.Lock()
-		controls := l.controls[:len(l.controls):len(l.controls)]
+		controls := slices.Clip(l.controls)
 		l.mtx.Unlock()
 		for _, c := range controls {
 			if !yield(c) {

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,7 +69,7 @@ func TestFilterErrors(t *testing.T) {
 		_, err := ParseFilter(filter)
 		require.Error(t, err, filter)
 		var fe *FilterError
-		require.True(t, errors.As(err, &fe), "%v", err)
+		require.ErrorAs(t, err, &fe, "%v", err)
 		require.Equal(t, column, fe.Column, "%v", err)
 		for _, s := range says {
 			require.ErrorContains(t, err, s)

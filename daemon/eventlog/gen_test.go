@@ -37,13 +37,20 @@ var testOperations = []struct {
 	service, name string
 	write         bool
 }{
-	{"ec2.amazonaws.com", "DescribeInstances", false}, {"ec2.amazonaws.com", "RunInstances", true},
-	{"ec2.amazonaws.com", "DescribeSecurityGroups", false}, {"s3.amazonaws.com", "GetBucketAcl", false},
-	{"s3.amazonaws.com", "PutBucketPolicy", true}, {"sts.amazonaws.com", "AssumeRole", false},
-	{"iam.amazonaws.com", "CreateAccessKey", true}, {"iam.amazonaws.com", "ListRoles", false},
-	{"lambda.amazonaws.com", "Invoke", true}, {"kms.amazonaws.com", "Decrypt", false},
-	{"cloudtrail.amazonaws.com", "StopLogging", true}, {"logs.amazonaws.com", "CreateLogStream", true},
-	{"dynamodb.amazonaws.com", "DescribeTable", false}, {"rds.amazonaws.com", "DescribeDBInstances", false},
+	{"ec2.amazonaws.com", "DescribeInstances", false},
+	{"ec2.amazonaws.com", "RunInstances", true},
+	{"ec2.amazonaws.com", "DescribeSecurityGroups", false},
+	{"s3.amazonaws.com", "GetBucketAcl", false},
+	{"s3.amazonaws.com", "PutBucketPolicy", true},
+	{"sts.amazonaws.com", "AssumeRole", false},
+	{"iam.amazonaws.com", "CreateAccessKey", true},
+	{"iam.amazonaws.com", "ListRoles", false},
+	{"lambda.amazonaws.com", "Invoke", true},
+	{"kms.amazonaws.com", "Decrypt", false},
+	{"cloudtrail.amazonaws.com", "StopLogging", true},
+	{"logs.amazonaws.com", "CreateLogStream", true},
+	{"dynamodb.amazonaws.com", "DescribeTable", false},
+	{"rds.amazonaws.com", "DescribeDBInstances", false},
 }
 
 func (g *traffic) hex(n int) string {
@@ -78,8 +85,10 @@ func (g *traffic) event(t time.Time) event.Event {
 	}
 	e.Actor = event.Actor{Identity: fmt.Sprintf("arn:aws:iam::%s:user/person-%02d", account, who), Kind: event.KindHuman, RawType: "IAMUser", Credential: fmt.Sprintf("AKIAIOSFODNN7%07d", who)}
 	if who%3 == 0 {
-		e.Actor = event.Actor{Identity: fmt.Sprintf("arn:aws:iam::%s:role/worker-%02d", account, who), Kind: event.KindRole, RawType: "AssumedRole",
-			Session: "i-0" + g.hex(16), Credential: "ASIA" + strings.ToUpper(g.hex(16)), MFA: who%2 == 0}
+		e.Actor = event.Actor{
+			Identity: fmt.Sprintf("arn:aws:iam::%s:role/worker-%02d", account, who), Kind: event.KindRole, RawType: "AssumedRole",
+			Session: "i-0" + g.hex(16), Credential: "ASIA" + strings.ToUpper(g.hex(16)), MFA: who%2 == 0,
+		}
 	}
 	if g.r.IntN(12) == 0 {
 		e.Outcome, e.ErrorCode = event.OutcomeError, "AccessDenied"

@@ -85,9 +85,6 @@ func (h *header) run(s streamID) *run {
 	return nil
 }
 
-// memory estimates what the header takes.
-func (h *header) memory() int { return 200 + 40*len(h.runs) + 40*len(h.sections) }
-
 // appendPrefixed appends the prefix and the header.
 func (h *header) appendPrefixed(dst []byte) []byte {
 	start := len(dst)
@@ -226,8 +223,8 @@ func parseHeaderBody(p []byte, hour int64) (*header, error) {
 	var off int64
 	for range nsec {
 		s := section{id: columnID(c.byte()), codec: c.byte(), off: off}
-		s.size = int(c.size(math.MaxInt32))
-		s.plain = int(c.size(math.MaxInt32))
+		s.size = c.size(math.MaxInt32)
+		s.plain = c.size(math.MaxInt32)
 		s.crc = c.uint32()
 		if c.err == nil && (s.codec > codecZstd || s.codec == codecPlain && s.plain != s.size) {
 			return nil, fmt.Errorf("block section %d has codec %d and sizes %d, %d", s.id, s.codec, s.size, s.plain)

@@ -102,7 +102,8 @@ func Open(o Options) (_ *Log, err error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	l := &Log{o: o,
+	l := &Log{
+		o:       o,
 		files:   newFileCache(),
 		cache:   &blockCache{limit: o.CacheBytes},
 		hours:   map[int64]*hourState{},

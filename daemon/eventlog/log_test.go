@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -140,8 +139,10 @@ func TestEveryFieldIsKept(t *testing.T) {
 		require.Equal(t, batch, p)
 	}
 	// Whatever is added to Event is either kept or named here.
-	unkept := map[string]bool{"Late": true, "IP": true, "Name": true, "ARN": true, "PrincipalID": true, "AccountID": true,
-		"InvokedBy": true, "Issuer": true, "IDProvider": true, "OnBehalfOf": true, "Console": true}
+	unkept := map[string]bool{
+		"Late": true, "IP": true, "Name": true, "ARN": true, "PrincipalID": true, "AccountID": true,
+		"InvokedBy": true, "Issuer": true, "IDProvider": true, "OnBehalfOf": true, "Console": true,
+	}
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -468,7 +469,7 @@ func TestWriteAheadLogThatFails(t *testing.T) {
 	batch := slices.Clone(events[10:20])
 	_, err = l.Append(ctx, batch, Logged)
 	require.Error(t, err)
-	require.True(t, errors.Is(err, os.ErrClosed))
+	require.ErrorIs(t, err, os.ErrClosed)
 	require.Zero(t, batch[0].Seq)
 	// Sent again it goes to a new file, and is durable though its first copy is
 	// in memory already.

@@ -1,14 +1,13 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"errors"
 
 	"github.com/insightd/insightd/daemon/event"
 )
@@ -169,8 +168,7 @@ func (p *filterParser) condition() (condition, error) {
 	c, err := newCondition(field, op, value)
 	if err != nil {
 		hint := err.Error()
-		var syn *syntax.Error
-		if errors.As(err, &syn) {
+		if syn, ok := errors.AsType[*syntax.Error](err); ok {
 			hint = syn.Code.String() + ": `" + syn.Expr + "`"
 		}
 		return condition{}, p.fail(at, "a regular expression", hint)

@@ -127,17 +127,17 @@ const (
 
 // decide evaluates the condition once for every value of the column. hit is by
 // id and nil unless some match and some do not.
-func (c *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
-	want := !c.op.negative()
-	if c.enum != nil {
+func (p *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
+	want := !p.op.negative()
+	if p.enum != nil {
 		if col.ids == nil {
-			if c.enum[col.base] == want {
+			if p.enum[col.base] == want {
 				return nil, allMatch
 			}
 			return nil, noneMatch
 		}
-		hit = make([]bool, len(c.enum))
-		for i, is := range c.enum {
+		hit = make([]bool, len(p.enum))
+		for i, is := range p.enum {
 			hit[i] = is == want
 		}
 		return hit, someMatch
@@ -148,12 +148,12 @@ func (c *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
 	for i, v := range dict {
 		var is bool
 		switch {
-		case c.split:
-			is = c.acceptsAny(strings.Fields(v), azure)
-		case c.memo != nil:
-			is = c.memo.ask(v, azure, func() bool { return c.accepts(v, azure) })
+		case p.split:
+			is = p.acceptsAny(strings.Fields(v), azure)
+		case p.memo != nil:
+			is = p.memo.ask(v, azure, func() bool { return p.accepts(v, azure) })
 		default:
-			is = c.accepts(v, azure)
+			is = p.accepts(v, azure)
 		}
 		if col.off != nil {
 			// Of a list it is enough to know the values that are named: see rows.
@@ -177,12 +177,12 @@ func (c *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
 }
 
 // keep drops the rows for which the condition does not hold.
-func (c *planned) keep(rows []uint32, col *column, hit []bool) []uint32 {
+func (p *planned) keep(rows []uint32, col *column, hit []bool) []uint32 {
 	out := rows[:0]
 	switch {
 	case col.off != nil:
-		want := !c.op.negative()
-		empty := c.accepts("", false)
+		want := !p.op.negative()
+		empty := p.accepts("", false)
 		for _, r := range rows {
 			ids := col.ids
 			lo, hi := col.off[r], col.off[r+1]

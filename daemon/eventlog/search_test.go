@@ -46,7 +46,8 @@ func searchable(t testing.TB, n int) (*Log, []event.Event) {
 // filters for every kind of condition, with values that are there.
 func someFilters(events []event.Event) []string {
 	e := events[len(events)/3]
-	out := []string{``, `outcome="error"`, `operation=~"Run.*|Stop.*" region!="eu-central-1"`, `"AccessDenied" access="write"`,
+	out := []string{
+		``, `outcome="error"`, `operation=~"Run.*|Stop.*" region!="eu-central-1"`, `"AccessDenied" access="write"`,
 		`provider="azure" operation="microsoft.compute/virtualmachines/write"`, `operation=~"microsoft.*write"`, `operation!="microsoft.sql/servers/delete" provider="azure"`,
 		`operation="Microsoft.Compute/virtualMachines/write" provider!="azure"`, `account!="sub" "AWS"`, `!"AccessDenied" outcome="error"`, `class="iam"`, `class!="iam"`, `class=""`,
 		`resource=""`, `resource!~"arn:aws:s3.*"`, fmt.Sprintf(`uid=%q`, e.UID), fmt.Sprintf(`uid!=%q`, e.UID), `uid=~"a.*"`, fmt.Sprintf(`%q`, e.UID), fmt.Sprintf(`%q`, e.UID[3:20]),
@@ -147,7 +148,11 @@ func TestBadQueries(t *testing.T) {
 	page, err := l.Events(ctx, event.Query{Limit: 10})
 	require.NoError(t, err)
 	for _, q := range []event.Query{
-		{Filter: `nope="x"`}, {Cursor: "???"}, {Cursor: "AAAA"}, {Cursor: page.Next, Forward: true}, {Limit: maxLimit + 1},
+		{Filter: `nope="x"`},
+		{Cursor: "???"},
+		{Cursor: "AAAA"},
+		{Cursor: page.Next, Forward: true},
+		{Limit: maxLimit + 1},
 		{From: day0.Add(time.Hour), To: day0},
 	} {
 		_, err := l.Events(ctx, q)

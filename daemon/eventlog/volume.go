@@ -195,7 +195,7 @@ func (t *tallied) join(o *tallied, buckets int) {
 }
 
 // scan counts everything that a plan selects, on all processors.
-func (l *Log) scan(ctx context.Context, p *plan, make func() *tally) (*tally, error) {
+func (l *Log) scan(ctx context.Context, p *plan, fresh func() *tally) (*tally, error) {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
 	return retry(func() (*tally, error) {
@@ -210,7 +210,7 @@ func (l *Log) scan(ctx context.Context, p *plan, make func() *tally) (*tally, er
 		workers := min(runtime.GOMAXPROCS(0), max(len(parts), 1))
 		tallies := []*tally{}
 		for range workers {
-			tallies = append(tallies, make())
+			tallies = append(tallies, fresh())
 		}
 		var next atomic.Int64
 		g, ctx := errgroup.WithContext(ctx)
@@ -284,23 +284,20 @@ func (l *Log) Volume(ctx context.Context, q event.VolumeQuery) (event.Volume, er
 		}
 	}
 	step := int64(q.Step)
-	first, last, any := l.extent()
+	first, last, some := l.extent()
 	if q.From.IsZero() {
-		if !any {
+		if !some {
 			return event.Volume{Step: q.Step}, nil
 		}
 		p.w.from = first - first%step
 	}
 	if q.To.IsZero() {
 		p.w.to = max(last+1, p.w.from)
-		if !any {
+		if !some {
 			p.w.to = p.w.from
 		}
 	}
-	width := p.w.to - p.w.from
-	if width < 0 {
-		width = 0
-	}
+	width := max(p.w.to-p.w.from, 0)
 	n := (width-1)/step + 1
 	if width == 0 {
 		n = 0

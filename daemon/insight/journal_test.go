@@ -137,7 +137,7 @@ func TestForeignJournal(t *testing.T) {
 }
 
 func TestCompact(t *testing.T) {
-	dir, want := fill(t)
+	dir, _ := fill(t)
 	s := open(t, func(o *Options) { o.Dir = dir })
 	i := sample(1)
 	i.State = StateStart
@@ -156,7 +156,7 @@ func TestCompact(t *testing.T) {
 	require.NoError(t, s.compact())
 	require.Less(t, s.journalSize(), before/4)
 	put(t, s, sample(61))
-	want = records(t, s)
+	want := records(t, s)
 	require.NoError(t, s.Close())
 	require.Equal(t, journalName(2), filepath.Base(journalFile(t, dir)))
 

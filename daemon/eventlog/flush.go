@@ -1,0 +1,236 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// writeBuffer writes a frozen buffer as blocks and registers them. Where
+// another goroutine does so it waits for it.
+func (l *Log) writeBuffer(b *buffer) error {
+	l.mtx.Lock()
+	for b.state == bufferWriting {
+		l.cond.Wait()
+	}
+	if b.state == bufferWritten {
+		l.mtx.Unlock()
+		return nil
+	}
+	b.state = bufferWriting
+	hr := l.hours[b.hour]
+	if hr.seg == nil {
+		hr.seg = &segment{hour: hr.hour, path: segmentPath(l.o.Dir, hr.hour), files: l.files}
+		hr.filter = newIDFilter(l.o.BlockEvents)
+	}
+	seg := hr.seg
+	view := b.snapshot(&l.o)
+	l.mtx.Unlock()
+
+	v := view()
+	enc := encoders.Get().(*encoder)
+	var data []byte
+	var metas []*blockMeta
+	step := blockRows(v.hdr.rows, l.o.BlockEvents)
+	for lo := 0; lo < v.hdr.rows; lo += step {
+		at := int64(len(data))
+		var h *header
+		data, h = enc.encode(data, v, lo, min(lo+step, v.hdr.rows))
+		metas = append(metas, &blockMeta{seg: seg, off: at, hdr: h})
+	}
+	encoders.Put(enc)
+
+	// Blocks are registered in the order in which they are in the file, since an
+	// index covers a prefix of it. The segment may have been merged meanwhile.
+	seg.wmtx.Lock()
+	for seg.dead.Load() {
+		seg.wmtx.Unlock()
+		l.mtx.Lock()
+		seg = hr.seg
+		l.mtx.Unlock()
+		seg.wmtx.Lock()
+	}
+	defer seg.wmtx.Unlock()
+	for _, m := range metas {
+		m.seg = seg
+	}
+	at, err := seg.append(data)
+
+	l.mtx.Lock()
+	defer l.mtx.Unlock()
+	defer l.cond.Broadcast()
+	if err != nil {
+		b.state = bufferFrozen
+		l.stuck = err
+		l.m.failures.WithLabelValues("segment").Inc()
+		return err
+	}
+	b.state = bufferWritten
+	l.buffered -= b.accounted
+	hr.frozen = slices.DeleteFunc(slices.Clone(hr.frozen), func(x *buffer) bool { return x == b })
+	for _, m := range metas {
+		m.off += at
+	}
+	seg.blocks = append(seg.blocks, metas...)
+	seg.bytes = seg.end
+	seg.written = l.o.Now()
+	if hr.filter != nil {
+		l.filters -= hr.filter.bytes
+		for _, h := range b.hashes {
+			hr.filter.add(h)
+		}
+		l.filters += hr.filter.bytes
+		l.evictFilters(hr)
+	}
+	if !l.o.NoSync {
+		l.dirty[seg] = struct{}{}
+		if at == segmentHeader {
+			for dir := filepath.Dir(seg.path); len(dir) >= len(l.o.Dir); dir = filepath.Dir(dir) {
+				l.dirs[dir] = struct{}{}
+			}
+		}
+	}
+	l.m.blocks.Add(float64(len(metas)))
+	l.m.written.Add(float64(len(data)))
+	return nil
+}
+
+// blockRows is how many rows of a buffer each block gets, so that none is left
+// with a few.
+func blockRows(rows, full int) int {
+	blocks := max((rows+full/2)/full, 1)
+	return (rows + blocks - 1) / blocks
+}
+
+// Flush makes every event that was accepted before durable in blocks, and
+// deletes the files of the write-ahead log that are not needed any more.
+func (l *Log) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.ops.RLock()
+	defer l.ops.RUnlock()
+	l.mtx.Lock()
+	closed := l.closed
+	l.mtx.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	return l.flush()
+}
+
+func (l *Log) flush() error {
+	l.flushMtx.Lock()
+	defer l.flushMtx.Unlock()
+	l.mtx.Lock()
+	fatal := l.fatal
+	l.mtx.Unlock()
+	if fatal != nil {
+		return fatal
+	}
+	// Events are in a buffer before they are in the write-ahead log. So what the
+	// files before the new one hold is in the buffers that are frozen next, or
+	// in blocks.
+	var upTo uint64
+	if l.events != nil {
+		var err error
+		if upTo, err = l.events.rotate(l.o.Now()); err != nil {
+			l.m.failures.WithLabelValues("wal").Inc()
+			upTo = 0 // The old files stay; what is buffered is written all the same.
+			l.o.Logger.Error("rotating the write-ahead log failed", "err", err)
+		}
+	}
+	l.mtx.Lock()
+	for _, hr := range l.hours {
+		if hr.buf != nil {
+			l.freeze(hr)
+		}
+	}
+	l.frozen()
+	l.mtx.Unlock()
+	var errs []error
+	for _, b := range l.allFrozen() {
+		if err := l.writeBuffer(b); err != nil {
+			// The other hours' blocks would fail as well.
+			errs = append(errs, err)
+			break
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, l.syncSegments())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("flushing the event log: %w", err)
+	}
+	l.mtx.Lock()
+	l.stuck = nil
+	l.mtx.Unlock()
+	if l.events == nil {
+		return nil
+	}
+	return l.events.remove(upTo)
+}
+
+// syncSegments makes what is written to segments durable, files before the
+// directories that name them.
+func (l *Log) syncSegments() error {
+	if l.o.NoSync {
+		return nil
+	}
+	l.mtx.Lock()
+	type target struct {
+		seg *segment
+		end int64
+	}
+	var todo []target
+	for s := range l.dirty {
+		todo = append(todo, target{s, s.bytes})
+	}
+	dirs := l.dirs
+	l.dirs = map[string]struct{}{}
+	l.mtx.Unlock()
+
+	start := time.Now()
+	var errs []error
+	paths := make([]string, len(todo))
+	for i, t := range todo {
+		paths[i] = t.seg.path
+	}
+	failed := l.syncFiles(paths)
+	l.mtx.Lock()
+	for i, t := range todo {
+		if err := failed[i]; err != nil && !t.seg.dead.Load() {
+			errs = append(errs, fmt.Errorf("syncing segment %q: %w", t.seg.path, err))
+			continue
+		}
+		t.seg.synced = max(t.seg.synced, t.end)
+		if t.seg.synced >= t.seg.bytes {
+			delete(l.dirty, t.seg)
+		}
+	}
+	l.mtx.Unlock()
+	for dir := range dirs {
+		if err := syncDir(dir); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(todo) > 0 {
+		l.m.fsync.WithLabelValues("segment").Observe(time.Since(start).Seconds())
+	}
+	if len(errs) > 0 {
+		l.m.failures.WithLabelValues("segment").Add(float64(len(errs)))
+		l.mtx.Lock()
+		// The kernel may have dropped what it could not write, and tell a second
+		// sync that all is well. Only a restart, which reads the files and the
+		// write-ahead log again, knows what is there.
+		l.fatal = fmt.Errorf("event log takes nothing until it is restarted: a sync failed: %w", errors.Join(errs...))
+		for dir := range dirs {
+			l.dirs[dir] = struct{}{}
+		}
+		l.mtx.Unlock()
+	}
+	return errors.Join(errs...)
+}
