@@ -14,6 +14,9 @@ import (
 // stateVersion is the version of the formats.
 const stateVersion = 1
 
+// mostValue bounds every number in a state.
+const mostValue = 1e18
+
 // errState is a state that was not written by this version of the package, or
 // was damaged since.
 var errState = errors.New("not a model state")
@@ -84,7 +87,7 @@ func (d *codec) f32(vs ...*float32) {
 		u := math.Float32bits(*v)
 		d.u32(&u)
 		*v = math.Float32frombits(u)
-		d.bad = d.bad || math.IsNaN(float64(*v)) || math.IsInf(float64(*v), 0)
+		d.bad = d.bad || !(math.Abs(float64(*v)) <= mostValue)
 	}
 }
 
@@ -95,7 +98,7 @@ func (d *codec) f64(vs ...*float64) {
 		} else if b := d.take(8); b != nil {
 			*v = math.Float64frombits(binary.LittleEndian.Uint64(b))
 		}
-		d.bad = d.bad || math.IsNaN(*v) || math.IsInf(*v, 0)
+		d.bad = d.bad || !(math.Abs(*v) <= mostValue)
 	}
 }
 
@@ -157,7 +160,14 @@ func (c *Count) fields(d *codec) {
 			d.u8(&c.profile[h][i])
 		}
 	}
-	d.bad = d.bad || c.class >= classes || c.birth < 0 || c.cur < c.birth
+	for _, p := range c.surprise {
+		d.bad = d.bad || p.n < 0 || p.sum < 0 || p.sq < 0 || p.max < 0
+	}
+	for _, p := range c.disp {
+		d.bad = d.bad || p.sum < 0 || p.weight < 0
+	}
+	d.bad = d.bad || c.class >= classes || c.birth < 0 || c.cur < c.birth || c.rate < 0 || c.before < 0 ||
+		c.hour < 0 || c.day < 0 || c.dayExp < 0 || c.total < 0 || c.active < 0 || c.shiftBy < 0
 }
 
 // AppendBinary appends the state to b.

@@ -5,6 +5,8 @@ import "math"
 const (
 	// leastExpected is the least that is ever expected in a window, in calls.
 	leastExpected = 1e-6
+	// mostTail bounds tails that no count has.
+	mostTail = 1e9
 	// ownClusters is from how many clusters a series is judged by its own.
 	ownClusters = 2.5
 	// ownPrior is how many clusters of the pool weigh beside a series' own.
@@ -122,8 +124,8 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	if x <= mu+0.8*math.Sqrt(mu*phi) { // Surely no exceedance.
 		return 0, 0, 0
 	}
-	tail = nbTail(x, mu, phi)
-	if tail <= exceedance {
+	tail = min(nbTail(x, mu, phi), mostTail)
+	if !(tail > exceedance) { // Nor where a damaged state made it no number.
 		return 0, 0, 0
 	}
 	excess := tail - exceedance
@@ -144,7 +146,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	base = max(0, -math.Log10(max(rate*s, tiny))-log4)
 	score = base
 	if !c.young(m) {
-		raw := nbTail(x, mu, c.dispersed(w, ownDispersion))
+		raw := min(nbTail(x, mu, c.dispersed(w, ownDispersion)), mostTail)
 		score = max(score, gateBase[w]+math.Log2(raw/gateTail)-math.Log2(1+gateRuns*n/(float64(c.active)+1)))
 	}
 	return tail, base, score

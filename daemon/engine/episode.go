@@ -12,12 +12,21 @@ import (
 
 // episode is what a series is in while its model says that it is unusual.
 type episode struct {
-	start models.Minute
+	series *modelled
+	start  models.Minute
 	// mute says why the episode raises no insight: the stream still learns, or
 	// another insight explains it. It stays so for the whole episode.
 	mute string
 	// raised is the insight, once there is one.
 	raised *insight.Insight
+
+	// host is the episode whose insight tells of this one too. An insight goes
+	// on until the last of its episodes is over: guests counts those that are
+	// not, over is set once its own is, and until is the last minute of any.
+	host   *episode
+	guests int
+	over   bool
+	until  models.Minute
 }
 
 // slotKey is what an identity or an account may have one open insight of at a
@@ -49,7 +58,7 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	switch v.Change {
 	case models.Started, models.Restarted:
-		x.episode = &episode{start: v.Start}
+		x.episode = &episode{series: x, start: v.Start}
 		if m-s.first < s.warmUp() {
 			x.episode.mute = "learning"
 		}
@@ -84,6 +93,8 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	slot := s.slot(x)
 	if other := s.slots[slot]; other != nil {
 		ep.mute = "told with " + other.raised.ID
+		ep.host = other
+		other.guests++
 		s.attached++
 		return
 	}
@@ -116,19 +127,33 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	s.put(in)
 }
 
-// end ends the insight of an episode.
+// end ends the episode of a series, and the insight that tells of it unless
+// another of its episodes goes on.
 func (s *stream) end(x *modelled, v models.Verdict) {
 	ep := x.episode
-	if ep.raised == nil {
-		return
+	if ep.host != nil {
+		ep.host.guests--
+		ep.host.until = max(ep.host.until, v.End)
+		ep = ep.host
+	} else {
+		ep.over = true
+		ep.until = max(ep.until, v.End)
 	}
+	if ep.raised != nil && ep.over && ep.guests == 0 {
+		s.finish(ep)
+	}
+}
+
+// finish ends an insight.
+func (s *stream) finish(ep *episode) {
+	x := ep.series
 	delete(s.slots, s.slot(x))
 	in := *ep.raised
-	s.tell(x, in.ID, v.End)
-	found := s.gather(x, minuteTime(ep.start), minuteTime(v.End+1))
+	s.tell(x, in.ID, ep.until)
+	found := s.gather(x, minuteTime(ep.start), minuteTime(ep.until+1))
 	in.State = insight.StateEnd
-	in.End = found.lastOr(minuteTime(v.End + 1))
-	minutes := max(1, int(v.End-ep.start)+1)
+	in.End = found.lastOr(minuteTime(ep.until + 1))
+	minutes := max(1, int(ep.until-ep.start)+1)
 	rate := float64(found.total) / float64(minutes)
 	in.Statistics.Insight.Average = round(rate)
 	in.Statistics.InsightDuration = minutes

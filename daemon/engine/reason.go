@@ -83,37 +83,31 @@ func (s *stream) summary(x *modelled, span int, observed, expected float64, in i
 // reasons say why in words and numbers. The contributions add up to the score.
 func reasons(x *modelled, v models.Verdict, found *evidence) []insight.Reason {
 	var out []insight.Reason
-	sum := 0.0
 	add := func(r insight.Reason) {
 		r.Contribution = round(r.Contribution)
-		sum += r.Contribution
 		out = append(out, r)
 	}
+	gate := 0.0
 	for _, p := range v.Parts {
-		r := insight.Reason{Feature: p.Feature, Contribution: p.Contribution}
-		switch p.Feature {
-		case "tail":
-			r.Observed, r.Usual = round(v.Observed), round(v.Expected)
-			r.Text = fmt.Sprintf("%s in %s, where %s are expected at this hour of the week; as many or more come once in %s such windows",
-				number(v.Observed), minutes(v.Window), number(v.Expected), number(math.Pow(10, min(v.Tail, 12))))
-		case "pool":
-			r.Observed, r.Usual = v.Class, days(v.HistoryMinutes)+" of history"
-			r.Text = fmt.Sprintf("compared with %s: %d earlier bursts in %s; such a surprise is expected once in %s weeks on this series",
-				v.Class, v.Clusters, days(v.HistoryMinutes), number(math.Pow(10, min(v.F, 12))))
-		case "gate":
-			if p.Contribution == 0 {
-				continue
-			}
-			r.Observed, r.Usual = round(v.Observed), round(v.Expected)
-			r.Text = "far beyond anything that the past of such series could excuse"
-		default:
-			continue
+		if p.Feature == "gate" {
+			gate = round(p.Contribution)
 		}
-		add(r)
 	}
-	if len(out) > 0 { // What rounding left.
-		out[0].Contribution = round(out[0].Contribution + round(v.F) - sum)
+	add(insight.Reason{
+		Feature: "rate", Observed: round(v.Observed), Usual: round(v.Expected), Contribution: round(v.F) - gate,
+		Text: fmt.Sprintf("%s in %s, where %s are expected at this hour of the week; such a surprise is expected once in %s weeks on this series",
+			number(v.Observed), minutes(v.Window), number(v.Expected), number(math.Pow(10, min(v.F-gate, 12)))),
+	})
+	if gate != 0 {
+		add(insight.Reason{
+			Feature: "size", Observed: round(v.Observed), Usual: round(v.Expected), Contribution: gate,
+			Text: "far beyond anything that the past of such series could excuse",
+		})
 	}
+	add(insight.Reason{
+		Feature: "history", Observed: v.Class, Usual: days(v.HistoryMinutes) + " of history", Contribution: 0,
+		Text: fmt.Sprintf("judged by %s and by series like it: %s; %d earlier bursts", days(v.HistoryMinutes), v.Class, v.Clusters),
+	})
 	if v.Upper > 0 {
 		add(insight.Reason{
 			Feature: "threshold", Observed: round(v.Observed), Usual: round(v.Upper), Contribution: 0,
@@ -151,7 +145,7 @@ func number(x float64) string {
 	case x > 0 && x < 0.005:
 		return "next to none"
 	case x >= 1e6:
-		return fmt.Sprintf("%.2g", x)
+		return "more than a million"
 	case x >= 10 || x == math.Trunc(x):
 		return fmt.Sprintf("%.0f", x)
 	}
