@@ -43,7 +43,7 @@ func TestBands(t *testing.T) {
 			require.Equal(t, from+Minute(i*step), b.Start)
 			require.LessOrEqual(t, b.Lower, b.Expected+1)
 			require.Greater(t, b.Upper, b.Expected)
-			require.InEpsilon(t, 2*float64(step)*wave(b.Start+Minute(step/2), 0.7, 0.3, 0.5), b.Expected, 0.9, "step %d", step)
+			require.InEpsilon(t, b.Expected, 2*float64(step)*wave(b.Start+Minute(step/2), 0.7, 0.3, 0.5), 0.9, "step %d", step)
 			if x := sums[Minute(i)]; x >= b.Lower && x < b.Upper {
 				inside++
 			}

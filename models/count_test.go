@@ -78,7 +78,7 @@ func (r *rig) ended(since Minute) *change {
 
 func TestScoreIsMonotone(t *testing.T) {
 	g := &maker{Rand: rand.New(rand.NewPCG(6, 6))}
-	for seed := uint64(0); seed < 12; seed++ {
+	for seed := range uint64(12) {
 		r := newRig(t, Errors(), seed)
 		rate := g.scaled(0.01, 5)
 		for range 4 + int(seed) {
@@ -261,7 +261,7 @@ func TestFirstUseAfterWeeksIsFound(t *testing.T) {
 func TestBurstsAreFound(t *testing.T) {
 	found, of := map[float64]int{}, map[float64]int{}
 	var delays, starts, ends []float64
-	for seed := uint64(0); seed < 60; seed++ {
+	for seed := range uint64(60) {
 		for _, by := range []float64{5, 20} {
 			r := newRig(t, Calls(), seed)
 			rate := r.g.scaled(0.5, 5)
@@ -299,7 +299,7 @@ func TestBurstsAreFound(t *testing.T) {
 
 func TestSlowAndLowIsFound(t *testing.T) {
 	found := 0
-	for seed := uint64(0); seed < 20; seed++ {
+	for seed := range uint64(20) {
 		r := newRig(t, Calls(), seed)
 		for range 15 * 24 { // A call now and then, by day.
 			h := (r.m - epoch) / 60 % 24
@@ -364,7 +364,7 @@ func TestSteadySeriesStayQuiet(t *testing.T) {
 // TestPoisonDoesNotTeach has an attack of hours at 30 times the peak in the
 // first days, and a third of it later.
 func TestPoisonDoesNotTeach(t *testing.T) {
-	for seed := uint64(0); seed < 18; seed++ {
+	for seed := range uint64(18) {
 		r := newRig(t, Calls(), seed)
 		rate := r.g.scaled(0.05, 2)
 		r.poisson(2*dayMinutes+r.g.IntN(3*dayMinutes), rate)
@@ -585,7 +585,7 @@ func TestPresetsFind(t *testing.T) {
 		{"breadth, known for some", Breadth(), 0.0005, 15, 25},
 	} {
 		found := 0
-		for seed := uint64(0); seed < 10; seed++ {
+		for seed := range uint64(10) {
 			r := newRig(t, tc.params, seed)
 			r.who = nil
 			r.step(0)

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,7 +56,7 @@ func TestDamagedStates(t *testing.T) {
 	for n := range raw {
 		require.ErrorIs(t, c.UnmarshalBinary(raw[:n]), errState)
 	}
-	require.ErrorIs(t, c.UnmarshalBinary(append(raw[:len(raw):len(raw)], 0)), errState)
+	require.ErrorIs(t, c.UnmarshalBinary(append(slices.Clip(raw), 0)), errState)
 	raw[0]++
 	require.ErrorIs(t, c.UnmarshalBinary(raw), errState)
 	require.Equal(t, want, c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -68,16 +69,18 @@ func TestFitPrior(t *testing.T) {
 				}
 			}
 		}
-		fmt.Printf("var %s = prior{\n", kind)
+		var b strings.Builder
+		fmt.Fprintf(&b, "var %s = prior{\n", kind)
 		for w := range sum {
-			fmt.Println("\t{")
+			b.WriteString("\t{\n")
 			for c := range sum[w] {
 				p := fitCell(pooled(sum[w][:], c))
-				fmt.Printf("\t\t{%.4g, %.3g, %.3g, %.3g, %.3g, %.3g}, // %s: %.0f clusters\n", p.rate, p.size, p.exp, p.heavy, p.scale, p.shape, classNames[c], sum[w][c].n)
+				fmt.Fprintf(&b, "\t\t{%.4g, %.3g, %.3g, %.3g, %.3g, %.3g}, // %s: %.0f clusters\n", p.rate, p.size, p.exp, p.heavy, p.scale, p.shape, classNames[c], sum[w][c].n)
 			}
-			fmt.Println("\t},")
+			b.WriteString("\t},\n")
 		}
-		fmt.Println("}")
+		b.WriteString("}\n")
+		t.Log("\n" + b.String())
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *Count) rateIn(hour, learned int32) float64 {
 	scale := profileUnit * weeksDecayed(week-int32(c.base))
 	today, days := wanted/24, c.profile.week(wanted%24)
 	var all, class, same struct{ calls, minutes float64 }
-	for day := int32(0); day < 7; day++ {
+	for day := range int32(7) {
 		x := days[day] * scale
 		// The first week that had this hour, and the minutes seen since.
 		b, w := day*24+wanted%24, birthWeek

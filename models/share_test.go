@@ -69,5 +69,5 @@ func TestShareOdd(t *testing.T) {
 	s.Add(epoch, 0, 4) // Errors are calls.
 	require.EqualValues(t, 1, s.Now())
 	s.Add(epoch-500, 4, 0) // Back in time counts as now.
-	require.EqualValues(t, 0.5, s.Now())
+	require.Equal(t, 0.5, s.Now())
 }

@@ -132,7 +132,7 @@ func (g *maker) pick(n int) int {
 func (g *maker) person(who int, from Minute, days int, busy float64, apis []int, curious float64, off func(day int) bool) {
 	zone := []Minute{0, -300, -480, 60, 330, 480}[g.IntN(6)]
 	weekends, loops := g.uniform(0, 0.2), g.scaled(0.0003, 0.02)
-	for d := 0; d < days; d++ {
+	for d := range days {
 		start := from + Minute(d)*dayMinutes
 		k := busy
 		if weekend(start+720, zone) {
