@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -30,6 +31,9 @@ type ReplayOptions struct {
 	Config   *config.Config
 	// TempDir is where the temporary event log goes; empty is the system's.
 	TempDir string
+	// Memory is about how much memory may be used, in bytes; what does not fit
+	// is on disk. 0 is a gigabyte.
+	Memory int64
 	// Progress is told how many bytes have been read of how many.
 	Progress func(done, total int64)
 	// Failed is told of every record that could not be read.
@@ -55,6 +59,9 @@ type Report struct {
 	Suppressed int
 }
 
+// eventBytes is about what an event takes in the final pass.
+const eventBytes = 1000
+
 // Replay runs history through the line and returns what it found. It goes in
 // two passes: into a temporary log, in whatever order the files are; then
 // through the final engine, hour by hour in order of time.
@@ -65,13 +72,19 @@ func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Memory <= 0 {
+		o.Memory = 1 << 30
+	}
 	begun := time.Now()
 	dir, err := os.MkdirTemp(o.TempDir, "insightd-replay-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the temporary log: %w; --temp.path names another place", err)
 	}
 	defer os.RemoveAll(dir)
-	log, err := eventlog.Open(eventlog.Options{Dir: dir, NoSync: true, Logger: o.Logger})
+	log, err := eventlog.Open(eventlog.Options{
+		Dir: dir, NoSync: true, Logger: o.Logger,
+		MaxBufferedBytes: o.Memory / 4, CacheBytes: o.Memory / 16, DedupBytes: int(o.Memory / 16),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the temporary log: %w", err)
 	}
@@ -87,6 +100,7 @@ func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	}
 	eo := engineOptions(o.Config, enricher)
 	eo.Log, eo.Insights, eo.Logger = log, store, o.Logger
+	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
 	eng, err := engine.New(eo)
 	if err != nil {
 		return nil, err

@@ -94,6 +94,9 @@ type Options struct {
 	// ModelStates caps the model states of an account: the longest idle ones
 	// make room. 0 is no limit.
 	ModelStates int
+	// SliceEvents is how many events of a stream the final pass holds in memory
+	// at once, at the most: an hour with more is read in parts. 0 is 100,000.
+	SliceEvents int
 	// DataEvents lets the data category into the call-rate models.
 	DataEvents bool
 
@@ -115,6 +118,9 @@ func (o *Options) validate() error {
 		return errors.New("engine: a duration is negative")
 	}
 	o.stored = new(atomic.Int64)
+	if o.SliceEvents <= 0 {
+		o.SliceEvents = 100_000
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -14,10 +14,6 @@ import (
 	"github.com/insightd/insightd/tsdb"
 )
 
-// sliceEvents is how many events of a stream the final pass holds in memory at
-// once, at the most: an hour with more is read in parts.
-const sliceEvents = 400_000
-
 // stream is what one provider's account did, with its series, models and
 // budget. One goroutine at a time moves it on; arrival touches only open.
 type stream struct {
@@ -171,7 +167,7 @@ func (s *stream) sliceEnd(from, to time.Time) time.Time {
 	if next.After(to) {
 		next = to
 	}
-	for s.o.Log.Count(s.key, from, next) > sliceEvents && next.Sub(from) > time.Minute {
+	for s.o.Log.Count(s.key, from, next) > s.o.SliceEvents && next.Sub(from) > time.Minute {
 		next = from.Add(next.Sub(from) / 2).Truncate(time.Minute)
 		if !next.After(from) {
 			next = from.Add(time.Minute)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -22,11 +24,16 @@ func addReplay(app *kingpin.Application, commands map[string]command) {
 	cmd.Arg("path", "Files, folders with everything below them, patterns; - is standard input.").Required().StringsVar(&o.Paths)
 	cmd.Flag("provider", "Whose records they are, such as aws; detected by default.").StringVar(&o.Provider)
 	cmd.Flag("temp.path", "Folder for the temporary event log, about a sixth of the plain size of what is read.").PlaceHolder("DIR").StringVar(&o.TempDir)
+	memory := cmd.Flag("memory", "About how much memory to use; what does not fit is in the temporary log.").Default("1GB").Bytes()
 	conf := cmd.Flag("config.file", "Configuration file: networks, identities, models.").PlaceHolder("FILE").String()
 	format := cmd.Flag("format", "table, or json for a Start or End record a line.").Default("table").Enum("table", "json")
 	failures := cmd.Flag("failures", "Tell every record that could not be read, not just the first.").Bool()
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
-		o.Stdin, o.Logger = t.in, t.logger
+		o.Stdin, o.Logger, o.Memory = t.in, t.logger, int64(*memory)
+		if *memory < 64<<20 {
+			return usageError{errors.New("--memory must be at least 64MB")}
+		}
+		debug.SetMemoryLimit(o.Memory * 3 / 4)
 		if *conf != "" {
 			c, err := config.Load(*conf)
 			if err != nil {
