@@ -120,8 +120,10 @@ func (h *header) appendPrefixed(dst []byte) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, s.crc)
 		total += int64(s.size)
 	}
-	h.body = int64(len(dst) - start)
-	h.length = h.body + total
+	if h.length == 0 { // A header that was read, or written before, stays as it is: others read it.
+		h.body = int64(len(dst) - start)
+		h.length = h.body + total
+	}
 	binary.LittleEndian.PutUint32(dst[start+8:], uint32(len(dst)-body))
 	binary.LittleEndian.PutUint64(dst[start+12:], uint64(total))
 	putHeaderSum(dst[start:], h.hour)

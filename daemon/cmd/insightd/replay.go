@@ -33,6 +33,11 @@ func addReplay(app *kingpin.Application, commands map[string]command) {
 		if *memory < 64<<20 {
 			return usageError{errors.New("--memory must be at least 64MB")}
 		}
+		for i, path := range o.Paths {
+			if path == "" { // What kingpin makes of a lone dash.
+				o.Paths[i] = "-"
+			}
+		}
 		debug.SetMemoryLimit(o.Memory * 3 / 4)
 		if *conf != "" {
 			c, err := config.Load(*conf)
