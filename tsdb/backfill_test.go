@@ -76,7 +76,7 @@ func TestBackfillThreeWeeksThenLive(t *testing.T) {
 
 	for m := range 600 {
 		minute := end.Add(time.Duration(m) * time.Minute)
-		w.now = minute.Add(time.Minute)
+		w.at(minute.Add(time.Minute))
 		w.append(w.sample("Op1", SampleTime(minute), float64(m+1)))
 	}
 	w.check()
@@ -98,7 +98,7 @@ func TestBackfillWhileLive(t *testing.T) {
 	w := newWorld(t, live)
 	for m := range 240 {
 		minute := live.Add(time.Duration(m) * time.Minute)
-		w.now = minute.Add(time.Minute)
+		w.at(minute.Add(time.Minute))
 		w.append(w.sample("Live", SampleTime(minute), float64(m+1)))
 	}
 	// History reaches into the time that the head has.
@@ -109,7 +109,7 @@ func TestBackfillWhileLive(t *testing.T) {
 	// One goroutine goes on appending while the history is written.
 	started, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan error)
 	next, appended := 240, []Sample{}
-	w.now = live.Add(24 * time.Hour)
+	w.at(live.Add(24 * time.Hour))
 	liveSeries := w.of("Live")
 	go func() {
 		close(started)

@@ -85,7 +85,7 @@ func TestRetentionByTime(t *testing.T) {
 
 	// The daemon reads nothing more: the newest block does not move, the clock
 	// does.
-	w.now = epoch.AddDate(0, 0, 35)
+	w.at(epoch.AddDate(0, 0, 35))
 	require.NoError(t, w.db.head.CompactOOOHead(context.Background()))
 	require.Less(t, len(w.db.head.Blocks()), n)
 	for _, b := range w.db.head.Blocks() {
@@ -99,7 +99,7 @@ func TestRetentionByTime(t *testing.T) {
 	// What waited for too long neither.
 	late := w.sample("Late", SampleTime(epoch.AddDate(0, 0, 6)), 1)
 	require.NoError(t, w.db.Backfill([]Sample{late}))
-	w.now = epoch.AddDate(0, 0, 60)
+	w.at(epoch.AddDate(0, 0, 60))
 	w.commit()
 	require.Empty(t, w.db.head.Blocks())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,12 +23,14 @@ var epoch = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 // world is a DB together with what it must show.
 type world struct {
-	t    *testing.T
-	dir  string
-	now  time.Time
-	o    Options
-	db   *DB
-	want map[string]map[int64]float64
+	t   *testing.T
+	dir string
+	now time.Time
+	// clock is now, in Unix nanoseconds, for the DB's own goroutines.
+	clock atomic.Int64
+	o     Options
+	db    *DB
+	want  map[string]map[int64]float64
 
 	series map[string]*Series
 }
@@ -39,10 +42,17 @@ func newWorld(t *testing.T, now time.Time) *world {
 	return w
 }
 
+// at sets the clock.
+func (w *world) at(now time.Time) {
+	w.now = now
+	w.clock.Store(now.UnixNano())
+}
+
 func (w *world) open() {
 	w.t.Helper()
 	o := w.o
-	o.Dir, o.Now = w.dir, func() time.Time { return w.now }
+	w.at(w.now)
+	o.Dir, o.Now = w.dir, func() time.Time { return time.Unix(0, w.clock.Load()).UTC() }
 	db, err := Open(o)
 	require.NoError(w.t, err)
 	w.db = db
