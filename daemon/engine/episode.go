@@ -80,6 +80,10 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 	}
 }
 
+// accountPatience is for how many minutes an account-level series waits before
+// it is told: one identity may explain it by then.
+const accountPatience = 5
+
 // raise raises the insight of an episode unless it has one already, something
 // mutes it, or its gate is not open (yet).
 func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
@@ -88,6 +92,9 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 		return
 	}
 	if x.share != nil && !x.share.Doubled() {
+		return
+	}
+	if kinds[x.key.kind].account && m-ep.start < accountPatience {
 		return
 	}
 	slot := s.slot(x)
