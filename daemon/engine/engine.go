@@ -420,6 +420,11 @@ func (e *Engine) moveStream(ctx context.Context, s *stream, to time.Time, emit f
 	if s.begun && !s.done.Before(to) {
 		return nil
 	}
+	if !s.begun {
+		if first, ok := s.firstStored(); !ok || !first.Before(to) {
+			return nil // Nothing would become final.
+		}
+	}
 	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlWatermark, Stream: s.key, Time: to})
 	if err != nil {
 		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)

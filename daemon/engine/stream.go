@@ -115,7 +115,7 @@ func (s *stream) advance(ctx context.Context, to time.Time, seq uint64, emit fun
 	s.mtx.Unlock()
 	if !s.begun {
 		first, ok := s.firstStored()
-		if !ok || !first.Before(to) {
+		if !ok {
 			return nil
 		}
 		s.mtx.Lock()

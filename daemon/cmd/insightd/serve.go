@@ -33,7 +33,10 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	f.add(cmd)
 	stdin := cmd.Flag("stdin", "Read events from standard input too.").Bool()
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
-		f.o.Logger = t.logger
+		f.o.Logger, f.o.Flags = t.logger, map[string]string{}
+		for _, flag := range cmd.Model().Flags {
+			f.o.Flags[flag.Name] = flag.Value.String()
+		}
 		if *stdin {
 			f.o.Stdin = t.in
 		}
