@@ -324,3 +324,17 @@ func TestTwoDaemonsDoNotShareAStorage(t *testing.T) {
 	_, err := New(Options{StoragePath: dir, ListenAddresses: []string{"127.0.0.1:0"}})
 	require.ErrorContains(t, err, "in use by another process")
 }
+
+func TestEventsOlderThanTheRetentionAreRefusedAndTold(t *testing.T) {
+	tr := traffic(t, 0.01, time.Now().AddDate(-1, 0, 0))
+	var body bytes.Buffer
+	require.NoError(t, simulate.WriteNDJSON(context.Background(), &body, tr, nil))
+	n := bytes.Count(body.Bytes(), []byte("\n"))
+	s := start(t, Options{})
+	code, answer := s.do(http.MethodPost, "/api/v1/events", &body, "Content-Type", "application/x-ndjson")
+	require.Equal(t, http.StatusOK, code, answer)
+	require.Contains(t, answer, `"accepted":0`)
+	require.Contains(t, answer, fmt.Sprintf(`"refused":%d`, n))
+	_, page := s.do(http.MethodGet, "/", nil)
+	require.Contains(t, page, fmt.Sprintf("%d older than its retention were refused", n))
+}

@@ -26,6 +26,9 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 	if st.Events > 0 {
 		events.Holds = fmt.Sprintf("%d events since %s", st.Events, st.Oldest.Format("2006-01-02"))
 	}
+	if n := d.intake.tooOld.Load(); n > 0 {
+		events.Holds += fmt.Sprintf("; %d older than its retention were refused", n)
+	}
 	series := web.Store{Name: "Series", Holds: "no samples yet", Retention: c.Storage.Series.Retention}
 	if mint, _, ok := d.series.Bounds(); ok {
 		series.Holds = "samples since " + time.UnixMilli(mint).UTC().Format("2006-01-02")

@@ -28,6 +28,8 @@ type intake struct {
 	accepted   atomic.Uint64
 	duplicates atomic.Uint64
 	failures   atomic.Uint64
+	tooOld     atomic.Uint64
+	warned     atomic.Int64 // when refused events were last told, Unix seconds
 	// onFailure is told of every record that could not be read, where it is set.
 	onFailure func(event.RecordError)
 }
@@ -51,8 +53,20 @@ func (in *intake) take(ctx context.Context, client string, events []event.Event,
 	}
 	in.accepted.Add(uint64(r.Accepted))
 	in.duplicates.Add(uint64(r.Duplicates))
+	if r.TooOld > 0 {
+		in.refused(r.TooOld)
+	}
 	in.engine.Arrived(client, events)
 	return r, nil
+}
+
+// refused tells of events that are older than what is kept, once a minute.
+func (in *intake) refused(n int) {
+	total := in.tooOld.Add(uint64(n))
+	now, last := time.Now().Unix(), in.warned.Load()
+	if now-last >= 60 && in.warned.CompareAndSwap(last, now) {
+		in.logger.Warn("Events older than storage.events.retention are refused; lengthen it to keep them", "refused", total)
+	}
 }
 
 // readable is the sink of sources that can be read again: their events are
@@ -100,6 +114,7 @@ func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api
 		receipt, err := in.take(ctx, client, batch, eventlog.Logged)
 		res.Accepted += receipt.Accepted
 		res.Duplicates += receipt.Duplicates
+		res.Refused += receipt.TooOld
 		batch = batch[:0]
 		return err
 	}

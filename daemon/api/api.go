@@ -90,9 +90,11 @@ type PushOptions struct {
 
 // PushResult says what became of the records of a body.
 type PushResult struct {
-	Accepted   int         `json:"accepted"`
-	Duplicates int         `json:"duplicates"`
-	Rejected   []Rejection `json:"rejected"`
+	Accepted   int `json:"accepted"`
+	Duplicates int `json:"duplicates"`
+	// Refused counts events that are older than what is kept.
+	Refused  int         `json:"refused"`
+	Rejected []Rejection `json:"rejected"`
 }
 
 // Rejection says why a record was not taken in. Index counts the records of the

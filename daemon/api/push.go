@@ -54,6 +54,7 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 	}
 	a.metrics.pushed.WithLabelValues("accepted").Add(float64(res.Accepted))
 	a.metrics.pushed.WithLabelValues("duplicate").Add(float64(res.Duplicates))
+	a.metrics.pushed.WithLabelValues("refused").Add(float64(res.Refused))
 	a.metrics.pushed.WithLabelValues("rejected").Add(float64(len(res.Rejected)))
 	var warnings []string
 	if n := len(res.Rejected); n > maxRejections {
@@ -62,6 +63,9 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 	}
 	if res.Rejected == nil {
 		res.Rejected = []Rejection{}
+	}
+	if res.Refused > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d events are older than what is kept (storage.events.retention) and were refused", res.Refused))
 	}
 	taken := res.Accepted + res.Duplicates
 	switch {

@@ -356,6 +356,8 @@ func (r *Reader) resyncTop() bool {
 				default:
 					noEdge = true
 				}
+				// The commas behind the edge were not looked at yet.
+				continue
 			}
 			if line {
 				r.frames = r.frames[:0]

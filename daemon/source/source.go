@@ -40,35 +40,35 @@ type Source interface {
 
 // Status says how far a source is.
 type Status struct {
-	Name string
+	Name string `json:"name"`
 	// Kind is file or stream.
-	Kind string
-	Path string
+	Kind string `json:"kind"`
+	Path string `json:"path,omitempty"`
 	// AtEnd says that nothing is left to read for now.
-	AtEnd bool
+	AtEnd bool `json:"atEnd"`
 	// Frontier is the oldest event time that the source may still deliver,
 	// beyond lateness. It is zero where AtEnd is set, and where there is a
 	// backlog of unknown age.
-	Frontier time.Time
+	Frontier time.Time `json:"frontier,omitzero"`
 	// LastEvent is the newest event time, LastRead when an event was last read.
-	LastEvent time.Time
-	LastRead  time.Time
-	Events    uint64
-	Failures  uint64
+	LastEvent time.Time `json:"lastEvent,omitzero"`
+	LastRead  time.Time `json:"lastRead,omitzero"`
+	Events    uint64    `json:"events"`
+	Failures  uint64    `json:"failures"`
 	// Bytes counts what was read, as it is stored.
-	Bytes uint64
+	Bytes uint64 `json:"bytes"`
 	// Files counts the files that are there, FilesDone those of them that have
 	// been read, Backlog those that have not, and Skipped what is passed over:
 	// hidden and temporary files, digests of CloudTrail, documents.
-	Files     int
-	FilesDone int
-	Backlog   int
-	Skipped   int
+	Files     int `json:"files"`
+	FilesDone int `json:"filesDone"`
+	Backlog   int `json:"backlog"`
+	Skipped   int `json:"skipped"`
 	// Err says why the source fails and what to do. It is empty where all is
 	// well.
-	Err string
+	Err string `json:"error,omitempty"`
 	// Rate is events a second over the last ten seconds.
-	Rate float64
+	Rate float64 `json:"rate"`
 }
 
 // The kinds of source.
