@@ -342,7 +342,11 @@ func (r *Reader) other(e *Event) error {
 		b := r.in.buf[r.in.pos:]
 		n := skipValue(b, 0, 0)
 		if n == len(b) && b[n-1]-'0' < 10 && r.in.err == nil {
-			n = fault(n, faultEnd) // There may be more of a number.
+			// There may be more of a number.
+			if r.extend() || r.in.err != nil {
+				continue
+			}
+			n = fault(n, faultEnd)
 		}
 		if n < 0 {
 			if incomplete(n) && r.extend() {
