@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/insightd/insightd/daemon/enrich"
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/models"
@@ -102,10 +103,8 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	w.observe(e, t, op, region, agent)
 	s.learner.Observe(w.name, e.Actor.Kind, e.Source.IP, int32(e.Time.Unix()/86400))
 
-	if !e.Call() || w.name == hidden {
-		return
-	}
-	if e.Category == event.CategoryData && !s.o.DataEvents {
+	// The hidden are many, and never have a baseline.
+	if !s.judges(e) || w.name == enrich.Hidden {
 		return
 	}
 	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
@@ -326,9 +325,11 @@ func (s *stream) tick(m models.Minute) {
 	s.episodes = keep
 }
 
-// hidden is the identity of callers whose name the provider keeps back; it is
-// many, and never has a baseline.
-const hidden = "hidden"
+// judges reports whether the models look at an event: at calls, and at those of
+// the data category where the configuration asks for them.
+func (s *stream) judges(e *event.Event) bool {
+	return e.Call() && (e.Category != event.CategoryData || s.o.DataEvents)
+}
 
 // denied reports whether an error code says that the caller may not.
 func denied(code string) bool {

@@ -350,7 +350,7 @@ func (s *stream) filter(x *modelled) string {
 // filter says, without parsing it.
 func (s *stream) matches(x *modelled, e *event.Event) bool {
 	t := s.symbols
-	if e.Region != t.name(x.key.region) || !e.Call() || e.Category == event.CategoryData && !s.o.DataEvents {
+	if e.Region != t.name(x.key.region) || !s.judges(e) {
 		return false
 	}
 	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
 )
 
@@ -178,15 +177,6 @@ func (e *Engine) Identity(_ context.Context, id string) (insight.Profile, bool, 
 		s.mtx.Unlock()
 	}
 	return insight.Profile{}, false, nil
-}
-
-// Streams returns the keys of the streams that exist.
-func (e *Engine) Streams() []event.StreamKey {
-	var out []event.StreamKey
-	for _, s := range e.list() {
-		out = append(out, s.key)
-	}
-	return out
 }
 
 // FinalUpTo is up to when everything is final: the least of the streams'

@@ -111,11 +111,6 @@ type Source struct {
 // Insight records and addenda are kept and searchable, but are no calls.
 func (e *Event) Call() bool { return e.Category != CategoryInsight && e.Amends == "" }
 
-// Rated reports whether the event feeds the call-rate models: management
-// calls do. Data events do only when the configuration asks for it, which
-// engine decides.
-func (e *Event) Rated() bool { return e.Call() && e.Category == CategoryManagement }
-
 // API is the name under which insights speak of an operation:
 // "ec2.amazonaws.com:RunInstances".
 func (e *Event) API() string { return e.Service + ":" + e.Operation }
