@@ -6,6 +6,13 @@ PKG      ?= ./...
 COUNT    ?= 1
 BENCH    ?= .
 FUZZTIME ?= 10s
+FUZZJOBS ?= 1
+# What `make endurance` does; daemon/endurance/doc.go tells more.
+RUN      ?= .
+KILLS    ?= 200
+FLIPS    ?= 1000
+CUTS     ?= 200
+MINUTES  ?= 60
 
 # What `insightd version` and insightd_build_info tell.
 VERSION  ?= $(shell git describe --tags 2>/dev/null || echo 0.1.0-dev)
@@ -28,7 +35,7 @@ LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .PHONY: help
 help: ## List the targets.
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build ./insightd, a static binary that is the same for the same source.
@@ -63,12 +70,17 @@ bench: ## Run benchmarks; BENCH=regexp, PKG=./models, COUNT=10 for benchstat.
 		$(if $(filter ./...,$(PKG)),$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u),$(PKG))
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (10s).
+fuzz: ## Run every fuzz target for FUZZTIME (10s), FUZZJOBS (1) of them at a time.
 	@grep -rEoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | sed 's/:func / /' | \
-	while read -r file target; do \
-		echo "$$(dirname "$$file") $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$(dirname "$$file")" || exit 1; \
-	done
+	xargs -P $(FUZZJOBS) -L 1 sh -c ' \
+		out=$$($(GO) test -run "^$$" -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s \
+			$(if $(filter-out 1,$(FUZZJOBS)),-parallel 1) "$$(dirname "$$1")" 2>&1); code=$$?; \
+		printf "%s %s\n%s\n" "$$(dirname "$$1")" "$$2" "$$out"; [ $$code -eq 0 ] || exit 255' fuzz
+
+.PHONY: endurance
+endurance: ## Break it: KILLS (200), FLIPS (1000), CUTS (200), MINUTES (60) of load; RUN=TestKill for one.
+	INSIGHTD_ENDURANCE=1 INSIGHTD_KILLS=$(KILLS) INSIGHTD_FLIPS=$(FLIPS) INSIGHTD_CUTS=$(CUTS) INSIGHTD_MINUTES=$(MINUTES) \
+		$(GO) test ./daemon/endurance -run '$(RUN)' -count 1 -v -timeout 12h
 
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.

@@ -78,6 +78,10 @@ func (o *Options) setDefaults() {
 // shutdownTimeout bounds how long requests may go on after the end has begun.
 const shutdownTimeout = 10 * time.Second
 
+// writeTimeout bounds how long an answer may take to be read. Pushes and streams
+// set bounds of their own.
+const writeTimeout = 10 * time.Minute
+
 // Daemon is a running insightd.
 type Daemon struct {
 	o         Options
@@ -88,6 +92,7 @@ type Daemon struct {
 	config    atomic.Pointer[config.Config]
 	reloaded  reloadState
 	log       *eventlog.Log
+	remake    string // why the views are made anew; empty where they are not
 	series    *tsdb.DB
 	insights  *insight.Store
 	engine    *engine.Engine
@@ -146,32 +151,21 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	d.stopping.add("event log", func(context.Context) error { return d.log.Close() })
 
-	if d.series, err = tsdb.Open(tsdb.Options{
-		Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
-		Logger: o.Logger, Registerer: d.registry, Now: o.Now,
-	}); err != nil {
-		return nil, fmt.Errorf("opening the series in %q: %w", o.StoragePath, err)
-	}
-	d.stopping.add("series", func(context.Context) error { return d.series.Close() })
-
-	if d.insights, err = insight.Open(insight.Options{
-		Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
-		Logger: o.Logger, Registerer: d.registry, Now: o.Now,
-	}); err != nil {
+	if err := d.openViews(c); err != nil {
 		return nil, err
 	}
-	d.stopping.add("insights", func(context.Context) error { return d.insights.Close() })
-
 	enricher, err := enrichment(c)
 	if err != nil {
 		return nil, err
 	}
 	eo := engineOptions(c, enricher)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry
+	eo.StateDir = filepath.Join(o.StoragePath, "state")
 	eo.Sources = func() []engine.SourceFrontier { return d.sources.frontiers() }
 	if d.engine, err = engine.New(eo); err != nil {
 		return nil, err
 	}
+	d.stopping.add("engine", func(context.Context) error { return d.engine.Close() })
 	d.series.AddLive(d.engine)
 	d.series.AddLive(insightSeries{d.insights})
 
@@ -190,10 +184,14 @@ func New(o Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
+	d.warnIfOpen(c)
 	base, cancel := context.WithCancel(context.Background())
 	d.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return base },
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 2 * time.Minute,
+		// The API's own bound is half of it, and named in its error.
+		MaxHeaderBytes: 2 * int(c.Web.Limits.MaxHeaderSize),
+		BaseContext:    func(net.Listener) context.Context { return base },
+		ConnState:      d.api.ConnState,
 	}
 	d.stopping.add("HTTP server", func(ctx context.Context) error {
 		d.api.Close() // Streams end; other requests are given their time.
@@ -252,8 +250,8 @@ func (d *Daemon) Stop() error {
 // the watermarks on.
 func (d *Daemon) line(ctx context.Context) error {
 	begun := time.Now()
-	if err := d.engine.Restore(ctx, d.storedUpTo()); err != nil {
-		return fmt.Errorf("rebuilding models from the event log: %w", err)
+	if err := d.restore(ctx); err != nil {
+		return err
 	}
 	if err := d.sources.apply(d.config.Load().Sources); err != nil {
 		return err
@@ -280,6 +278,8 @@ func (d *Daemon) line(ctx context.Context) error {
 				return nil
 			}
 			d.logger.Error("Moving the watermarks on; trying again", "err", err)
+		} else if err := d.engine.Preview(ctx); err != nil && ctx.Err() == nil {
+			d.logger.Error("Looking at what has arrived; trying again", "err", err)
 		} else if read {
 			d.caught.Do(func() { close(d.caughtUp) })
 		}
@@ -294,19 +294,6 @@ func (d *Daemon) line(ctx context.Context) error {
 // lateEvery is how often counts that came too late for the head of the series
 // are written as blocks. Until then queries do not see them.
 const lateEvery = 10 * time.Minute
-
-// rewritten is how much of the series is written again after a restart: what
-// the TSDB had not yet on disk when the process ended.
-const rewritten = 3 * time.Hour
-
-// storedUpTo is the time up to which the TSDB has every sample.
-func (d *Daemon) storedUpTo() time.Time {
-	_, maxt, ok := d.series.Bounds()
-	if !ok {
-		return time.Time{}
-	}
-	return time.UnixMilli(maxt).Add(-rewritten)
-}
 
 // sourcesRead reports whether every source was read to its end.
 func (d *Daemon) sourcesRead() bool {
@@ -345,7 +332,7 @@ func (d *Daemon) webFlags() *toolkit.FlagConfig {
 // handler makes the HTTP interface.
 func (d *Daemon) handler(c *config.Config) (http.Handler, error) {
 	d.queries = tsdb.NewQueryEngine(tsdb.EngineOptions{
-		MaxSamples: c.Web.Limits.MaxSamples, MaxConcurrency: c.Web.Limits.MaxConcurrentQueries,
+		MaxSamples: c.Web.Limits.MaxSamples, MaxConcurrency: c.Web.Limits.MaxConcurrentQueries, Timeout: c.Web.Limits.QueryTimeout,
 		Logger: d.logger, Registerer: d.registry,
 	})
 	d.stopping.add("query engine", func(context.Context) error { return d.queries.Close() })
@@ -353,7 +340,11 @@ func (d *Daemon) handler(c *config.Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := api.New(d.apiOptions(c, page))
+	known, err := tokens(c)
+	if err != nil {
+		return nil, err
+	}
+	a, err := api.New(d.apiOptions(c, page, known))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the HTTP interface: %w", err)
 	}

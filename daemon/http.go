@@ -18,7 +18,7 @@ import (
 )
 
 // apiOptions are what the HTTP interface answers from.
-func (d *Daemon) apiOptions(c *config.Config, page http.Handler) api.Options {
+func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.Token) api.Options {
 	l := c.Web.Limits
 	return api.Options{
 		Insights:        d.insights,
@@ -34,10 +34,14 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler) api.Options {
 		},
 		Status:      func() any { return d.sources.status() },
 		Page:        page,
+		Tokens:      tokens,
 		ExternalURL: d.o.ExternalURL,
 		Limits: api.Limits{
-			BodyBytes: int64(l.MaxBodySize), DecompressedBytes: int64(l.MaxDecompressedSize),
-			Range: l.MaxQueryRange, Searches: l.MaxConcurrentQueries,
+			BodyBytes: int64(l.MaxBodySize), DecompressedBytes: int64(l.MaxDecompressedSize), Ratio: l.MaxCompressionRatio,
+			RecordBytes: int(l.MaxRecordSize), BodyRate: int64(l.MinBodyRate),
+			HeaderBytes: int(l.MaxHeaderSize), Headers: l.MaxHeaders, Connections: l.MaxConnections,
+			Range: l.MaxQueryRange, Timeout: l.QueryTimeout,
+			Searches: l.MaxConcurrentQueries, Pushes: l.MaxConcurrentPushes, Watchers: l.MaxWatchers,
 		},
 		Classify:   classify,
 		Gatherer:   d.registry,

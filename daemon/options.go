@@ -18,7 +18,14 @@ import (
 // engineOptions are what the configuration says to the engine.
 func engineOptions(c *config.Config, enricher *current) engine.Options {
 	return engine.Options{
-		Network:          func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
+		Network:  func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
+		Settings: settings(c),
+	}
+}
+
+// settings are what the configuration says to series and models.
+func settings(c *config.Config) engine.Settings {
+	return engine.Settings{
 		Lateness:         c.Lateness,
 		Future:           c.Future,
 		WarmUp:           c.Models.WarmUp,
@@ -26,6 +33,8 @@ func engineOptions(c *config.Config, enricher *current) engine.Options {
 		SeriesPerAccount: c.Limits.SeriesPerAccount,
 		SeriesInAll:      c.Limits.Series,
 		ModelStates:      c.Limits.ModelStates,
+		Identities:       c.Limits.Identities,
+		OpenInsights:     c.Limits.OpenInsights,
 		DataEvents:       c.Models.DataEvents,
 	}
 }

@@ -58,7 +58,7 @@ func Rebuild(ctx context.Context, o Options, progress func(done, total int64)) (
 	stop := tellProgress(progress, func() (int64, int64) {
 		return int64(eng.Totals().Events), int64(log.Stats().Events)
 	})
-	err = eng.Restore(ctx, time.Time{})
+	err = eng.Rebuild(ctx)
 	stop()
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding: %w", err)

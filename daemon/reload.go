@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"sync"
@@ -22,8 +23,8 @@ func (d *Daemon) loadConfig() (*config.Config, error) {
 	return config.Default(), nil
 }
 
-// Reload reads the configuration again and puts it in force: sources, and all
-// of enrichment (networks, identities, catalogue, GeoIP). Everything that can
+// Reload reads the configuration again and puts it in force: sources, tokens,
+// and all of enrichment (networks, identities, catalogue, GeoIP). Everything that can
 // fail is done first; on error the old configuration stays as it was. Other
 // keys are read at the start only, and a change of one is told.
 func (d *Daemon) Reload() (err error) {
@@ -36,14 +37,24 @@ func (d *Daemon) Reload() (err error) {
 	if err != nil {
 		return err
 	}
+	known, err := tokens(c)
+	if err != nil {
+		return err
+	}
 	if err := d.sources.apply(c.Sources); err != nil {
 		return fmt.Errorf("changing sources: %w", err)
 	}
 	d.intake.enricher.Store(x)
+	d.api.SetTokens(known)
 	for _, key := range waiting(d.config.Load(), c) {
 		d.logger.Warn("A change of the configuration waits for a restart", "key", key)
 	}
 	d.config.Store(c)
+	if d.ready.Load() {
+		if err := d.configure(context.Background(), c); err != nil {
+			return err
+		}
+	}
 	d.logger.Info("The configuration was reloaded", "file", d.o.ConfigFile)
 	return nil
 }
@@ -52,12 +63,8 @@ func (d *Daemon) Reload() (err error) {
 func waiting(old, c *config.Config) []string {
 	var keys []string
 	for name, pair := range map[string][2]any{
-		"lateness": {old.Lateness, c.Lateness},
-		"future":   {old.Future, c.Future},
-		"storage":  {old.Storage, c.Storage},
-		"models":   {old.Models, c.Models},
-		"limits":   {old.Limits, c.Limits},
-		"web":      {old.Web, c.Web},
+		"storage":    {old.Storage, c.Storage},
+		"web.limits": {old.Web.Limits, c.Web.Limits},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			keys = append(keys, name)

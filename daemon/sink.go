@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -105,17 +106,34 @@ func (in *intake) Failed(source string, f event.RecordError) {
 // pushBatch is how many events of a body are stored at once.
 const pushBatch = 1000
 
+// pushBytes is after how many bytes of records a batch is full whatever its
+// count, so that a few bodies of large records do not fill the memory.
+const pushBytes = 4 << 20
+
+// pushBatches keeps the memory of batches: half a megabyte, of which a small
+// body uses little, takes longer to make than that body to read.
+var pushBatches = sync.Pool{New: func() any {
+	batch := make([]event.Event, 0, pushBatch)
+	return &batch
+}}
+
 // Push stores the events of a body. It returns once they are durable.
 func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api.PushOptions) (api.PushResult, error) {
 	res := api.PushResult{Rejected: []api.Rejection{}}
-	r := event.NewReader(body, event.ReaderOptions{Name: client, Provider: o.Provider, Received: in.now().UTC()})
-	batch := make([]event.Event, 0, pushBatch)
+	r := event.NewReader(body, event.ReaderOptions{Name: client, Provider: o.Provider, Received: in.now().UTC(), MaxRecordBytes: o.MaxRecordBytes})
+	mem := pushBatches.Get().(*[]event.Event)
+	batch, size := (*mem)[:0], 0
+	defer func() {
+		clear(batch) // Raw events are let go of.
+		pushBatches.Put(mem)
+	}()
 	flush := func() error {
 		receipt, err := in.take(ctx, client, batch, eventlog.Logged)
 		res.Accepted += receipt.Accepted
 		res.Duplicates += receipt.Duplicates
 		res.Refused += receipt.TooOld
-		batch = batch[:0]
+		clear(batch) // Raw events are let go of.
+		batch, size = batch[:0], 0
 		return err
 	}
 	for {
@@ -124,19 +142,20 @@ func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api
 		var bad *event.RecordError
 		switch {
 		case err == nil:
-			if len(batch) == pushBatch {
+			size += len(batch[len(batch)-1].Raw)
+			if len(batch) == pushBatch || size >= pushBytes {
 				if err := flush(); err != nil {
 					return res, err
 				}
 			}
 			continue
 		case errors.As(err, &bad):
-			batch = batch[:len(batch)-1]
+			batch = dropLast(batch)
 			in.failures.Add(1)
-			res.Rejected = append(res.Rejected, api.Rejection{Index: bad.Record - 1, Error: bad.Err.Error()})
+			res.Reject(bad.Record-1, bad.Err.Error())
 			continue
 		}
-		batch = batch[:len(batch)-1]
+		batch = dropLast(batch)
 		if ferr := flush(); ferr != nil {
 			return res, ferr
 		}
@@ -145,4 +164,11 @@ func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api
 		}
 		return res, fmt.Errorf("%w: reading the body: %w", api.ErrBadData, err)
 	}
+}
+
+// dropLast takes off an event that was not filled, and lets go of what it has.
+func dropLast(batch []event.Event) []event.Event {
+	n := len(batch) - 1
+	clear(batch[n:])
+	return batch[:n]
 }

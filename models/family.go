@@ -205,9 +205,15 @@ func (f *Family) Tick(c *Count, who *Novelty, m Minute) Verdict {
 
 // Peek judges n calls in minute m on a copy, and changes nothing.
 func (f *Family) Peek(c Count, who Novelty, m Minute, n float64) Verdict {
+	return f.Foresee(&c, &who, m, n)
+}
+
+// Foresee is Add for somebody who looks ahead on copies of his own: it moves
+// the series on, and teaches the family nothing.
+func (f *Family) Foresee(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	begin, begun, kept := f.begin, f.begun, f.kept
 	f.dry = true
-	v := f.Add(&c, &who, m, n)
+	v := f.Add(c, who, m, n)
 	f.dry = false
 	f.begin, f.begun, f.kept = begin, begun, kept
 	return v

@@ -43,6 +43,9 @@ func (db *DB) append(samples []Sample) error {
 	if len(samples) == 0 {
 		return nil
 	}
+	if err := db.room(); err != nil {
+		return err
+	}
 	b := &appendBatch{db: db, known: db.knowledge(), future: db.future(), expired: db.expired()}
 	if err := b.appendFresh(samples); err != nil {
 		return err
@@ -184,6 +187,7 @@ func (b *appendBatch) commit(app storage.Appender, n int, samples []Sample) erro
 	}
 	if err := app.Commit(); err != nil {
 		b.forget(samples)
+		b.db.wounded.Store(true)
 		return fmt.Errorf("committing %d samples: %w", n, err)
 	}
 	b.db.metrics.appended.Add(float64(n))

@@ -32,6 +32,9 @@ func (db *DB) Backfill(samples []Sample) error {
 		return err
 	}
 	defer done()
+	if err := db.room(); err != nil {
+		return err
+	}
 
 	var refused refusals
 	future, expired := db.future(), db.expired()
@@ -68,8 +71,19 @@ func (db *DB) CommitBackfill(ctx context.Context, progress func(done, total int)
 		return err
 	}
 	defer release()
+	return db.commitBackfill(ctx, progress)
+}
+
+// commitBackfill is CommitBackfill for those who keep Close from closing already.
+func (db *DB) commitBackfill(ctx context.Context, progress func(done, total int)) error {
 	db.commitMtx.Lock()
 	defer db.commitMtx.Unlock()
+	if db.spool.pending() == 0 {
+		return nil
+	}
+	if err := db.room(); err != nil {
+		return fmt.Errorf("committing backfill: %w", err)
+	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -169,8 +183,8 @@ func (c *commit) readSeries(days []spoolDay) error {
 		if err != nil && !errors.Is(err, errFrame) {
 			return err
 		}
-		if lost > 0 || err != nil {
-			c.db.logger.Warn("backfill lost series, leaving out their samples", "file", path, "bytes", lost)
+		if lost.bytes > 0 || err != nil {
+			c.db.logger.Warn("backfill lost series, leaving out their samples", "file", path, "bytes", lost.bytes)
 		}
 		c.numbers[d.epoch] = numbers
 	}
@@ -352,9 +366,9 @@ func (c *commit) each(files []spoolDay, f func(seriesSample)) error {
 		if err != nil && !errors.Is(err, errFrame) {
 			return err
 		}
-		if (lost > 0 || unknown > 0 || err != nil) && !c.warned[file.path] {
+		if (lost.bytes > 0 || unknown > 0 || err != nil) && !c.warned[file.path] {
 			c.warned[file.path] = true
-			c.db.logger.Warn("backfill lost samples", "file", file.path, "bytes", lost, "without_series", unknown)
+			c.db.logger.Warn("backfill lost samples", "file", file.path, "bytes", lost.bytes, "without_series", unknown)
 		}
 	}
 	return nil

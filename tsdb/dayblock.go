@@ -53,7 +53,8 @@ func (c *commit) writeBlock(ctx context.Context, part dayPart) (written int, err
 		}
 		defer func() { err = errors.Join(err, b.stored.Close()) }()
 	}
-	compactor, err := promtsdb.NewLeveledCompactor(ctx, nil, slog.New(slog.DiscardHandler), []int64{dayMillis}, chunkenc.NewPool(), nil)
+	compactor, err := promtsdb.NewLeveledCompactorWithOptions(ctx, nil, slog.New(slog.DiscardHandler), []int64{dayMillis}, chunkenc.NewPool(),
+		promtsdb.LeveledCompactorOptions{MaxBlockChunkSegmentSize: chunkFileSize, EnableOverlappingCompaction: true})
 	if err != nil {
 		return 0, fmt.Errorf("writing a block: %w", err)
 	}

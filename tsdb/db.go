@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	promtsdb "github.com/prometheus/prometheus/tsdb"
-	"github.com/prometheus/prometheus/util/compression"
+	"github.com/prometheus/prometheus/tsdb/tsdbutil"
 )
 
 const (
@@ -35,6 +34,13 @@ const (
 	headSpanMillis = 3 * hourMillis
 	// maxBlockMillis bounds how long a block gets, whatever the retention.
 	maxBlockMillis = 31 * dayMillis
+
+	// stripeSize is how many stripes the head's tables have.
+	stripeSize = 1 << 10
+
+	// chunkFileSize is how long the chunk files of blocks get. Prometheus takes
+	// that much room of the disk before it writes the first byte.
+	chunkFileSize = 32 << 20
 
 	// noTime stands for no timestamp.
 	noTime = math.MinInt64
@@ -69,6 +75,14 @@ type Options struct {
 	// MaxBytes bounds blocks and head on disk: the oldest blocks go first. 0 is
 	// no bound.
 	MaxBytes int64
+	// Gather is how long what Backfill took in waits for more before the DB
+	// writes it to blocks by itself; where more keeps coming, ten times as long
+	// at most, or until it is eight million samples. 0 leaves it to CommitBackfill.
+	Gather time.Duration
+	// Reserve is how much room the disk keeps, in bytes: with less, samples are
+	// refused with an error that is ENOSPC, since Prometheus stops the program
+	// where it cannot write a chunk. 0 is 64 MiB, a negative number no reserve.
+	Reserve int64
 	// Logger may be nil.
 	Logger *slog.Logger
 	// Registerer takes the DB's own metrics and those of Prometheus' TSDB. A
@@ -90,6 +104,12 @@ func (o *Options) validate() error {
 	}
 	if o.MaxBytes < 0 {
 		return fmt.Errorf("maximum of %d bytes is negative", o.MaxBytes)
+	}
+	if o.Gather < 0 {
+		return fmt.Errorf("gathering for %s is negative", o.Gather)
+	}
+	if o.Reserve == 0 {
+		o.Reserve = defaultReserve
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -128,6 +148,22 @@ type DB struct {
 	syncMtx sync.Mutex
 	synced  map[string]int64
 
+	// stateMtx guards state.
+	stateMtx sync.Mutex
+	state    state
+	// wounded says that a commit to the head failed half way.
+	wounded atomic.Bool
+
+	// blockMtx guards the blocks that have checksums, and those that are to be
+	// deleted since they are set aside.
+	blockMtx  sync.Mutex
+	summed    map[blockID]bool
+	condemned map[blockID]bool
+
+	lock *tsdbutil.DirLocker
+	// kept is closed when the keeper has ended.
+	kept chan struct{}
+
 	// liveMtx guards live.
 	liveMtx sync.RWMutex
 	live    []LiveSource
@@ -141,55 +177,76 @@ type DB struct {
 }
 
 // Open opens the series under o.Dir, makes the directory where there is none,
-// and cleans up what a crash left half written. What Backfill took in before is
+// finishes or undoes what a crash left half written, and sets aside what is
+// damaged: see Lost. What Backfill took in before is
 // still there, and waits for CommitBackfill.
 func Open(o Options) (*DB, error) {
 	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("opening series: %w", err)
+	}
+	if err := finishStage(o.Dir); err != nil {
 		return nil, fmt.Errorf("opening series: %w", err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("opening series: %w", err)
 	}
 	db := &DB{
-		o:        o,
-		logger:   o.Logger,
-		metrics:  newMetrics(nil),
-		dayBatch: dayBatch,
-		synced:   make(map[string]int64),
+		o:         o,
+		logger:    o.Logger,
+		metrics:   newMetrics(nil),
+		dayBatch:  dayBatch,
+		synced:    make(map[string]int64),
+		summed:    make(map[blockID]bool),
+		condemned: make(map[blockID]bool),
+		kept:      make(chan struct{}),
 	}
 
-	// The retention is counted from our clock. Prometheus' own counts from the
-	// newest block, and would keep a daemon's data for ever that reads no more.
-	var opened atomic.Pointer[promtsdb.DB]
-	opts := promtsdb.DefaultOptions()
-	opts.RetentionDuration = 0
-	opts.MaxBlockDuration = o.maxBlock()
-	opts.OutOfOrderTimeWindow = outOfOrderWindow.Milliseconds()
-	opts.WALCompression = compression.Snappy
-	opts.BlocksToDelete = func(blocks []*promtsdb.Block) map[blockID]struct{} {
-		var headSize int64
-		if p := opened.Load(); p != nil {
-			headSize = p.Head().Size()
-		}
-		return blocksToDelete(blocks, o.Now().UnixMilli(), o.Retention.Milliseconds(), o.MaxBytes, headSize)
-	}
-	head, err := promtsdb.Open(o.Dir, o.Logger, o.Registerer, opts, nil)
-	if err != nil {
+	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("opening series in %q: %w", o.Dir, err)
 	}
-	opened.Store(head)
-	db.head = head
-
-	db.spool, err = openSpool(filepath.Join(o.Dir, backfillDir), o.Logger)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening series in %q: %w", o.Dir, err), head.Close())
-	}
-	db.ctx, db.cancel = context.WithCancel(context.Background())
-	if err := db.metrics.register(o.Registerer, db); err != nil {
-		db.cancel()
-		return nil, errors.Join(fmt.Errorf("registering metrics of series: %w", err), db.spool.close(), head.Close())
-	}
 	return db, nil
+}
+
+// open opens the files, and closes them again where it fails.
+func (db *DB) open() (err error) {
+	// Prometheus' own lock would come after what we do before it.
+	lock, err := tsdbutil.NewDirLocker(db.o.Dir, "tsdb", db.logger, nil)
+	if err != nil {
+		return err
+	}
+	if err := lock.Lock(); err != nil {
+		return err
+	}
+	db.lock = lock
+	db.ctx, db.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err == nil {
+			return
+		}
+		db.cancel()
+		if db.spool != nil {
+			err = errors.Join(err, db.spool.close())
+		}
+		if db.head != nil {
+			err = errors.Join(err, db.head.Close())
+		}
+		err = errors.Join(err, lock.Release())
+	}()
+	r := &recovery{db: db}
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := r.openHead(); err != nil {
+		return err
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	if err := db.metrics.register(db.o.Registerer, db); err != nil {
+		return fmt.Errorf("registering metrics of series: %w", err)
+	}
+	go db.keep()
+	return nil
 }
 
 // Close waits for writes that are under way, stops a CommitBackfill, and closes
@@ -197,6 +254,7 @@ func Open(o Options) (*DB, error) {
 // queriers that are still open, so queries are stopped before it is called.
 func (db *DB) Close() error {
 	db.cancel()
+	<-db.kept
 	db.closeMtx.Lock()
 	defer db.closeMtx.Unlock()
 	if db.closed {
@@ -204,7 +262,16 @@ func (db *DB) Close() error {
 	}
 	db.closed = true
 	db.metrics.unregister(db.o.Registerer)
-	if err := errors.Join(db.spool.close(), db.head.Close()); err != nil {
+	_, err := db.spool.sync()
+	err = errors.Join(err, db.head.Close())
+	if err == nil && !db.wounded.Load() {
+		h := db.head.Head()
+		db.stateMtx.Lock()
+		db.state.Mint, db.state.Maxt = min(h.MinTime(), h.MinOOOTime()), max(h.MaxTime(), h.MaxOOOTime())
+		db.stateMtx.Unlock()
+		err = db.writeState(true)
+	}
+	if err = errors.Join(err, db.lock.Release()); err != nil {
 		return fmt.Errorf("closing series: %w", err)
 	}
 	return nil

@@ -49,7 +49,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errFrame = errors.New("backfill record is broken")
+var (
+	errFrame   = errors.New("backfill record is broken")
+	errVersion = errors.New("backfill is of another version")
+)
 
 func appendFileHeader(b []byte, kind byte) []byte {
 	b = append(b, frameMagic...)
@@ -168,42 +171,57 @@ func readLabels(payload []byte, f func(labels.Labels) error) error {
 	return nil
 }
 
+// frameLoss is what of a file cannot be read.
+type frameLoss struct {
+	// bytes is how much that is, at where it begins.
+	bytes, at int64
+}
+
 // readFrames calls f with the payload of each frame of r, which is of that kind
 // and has that size. A frame whose checksum is wrong is left out, and the rest
-// of a file whose end is torn; lost is how many bytes that is. Of series, what
-// follows a broken frame is left out too, as its numbers are not known. The
-// payload is valid until f returns.
-func readFrames(r io.Reader, size int64, kind byte, f func(payload []byte) error) (lost int64, err error) {
+// of a file whose end is torn. Of series, what follows a broken frame is left
+// out too, as its numbers are not known. The payload is valid until f returns.
+func readFrames(r io.Reader, size int64, kind byte, f func(payload []byte) error) (lost frameLoss, err error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	head := make([]byte, fileHeaderSize)
+	all := frameLoss{bytes: size}
 	if size < int64(len(head)) {
-		return size, nil
+		return all, nil
 	}
 	if _, err := io.ReadFull(br, head); err != nil {
-		return 0, err
+		return all, err
 	}
 	if string(head[:len(frameMagic)]) != frameMagic {
-		return size, nil
+		return all, nil
 	}
 	if v := head[len(frameMagic)]; v != frameVersion {
-		return 0, fmt.Errorf("backfill is of version %d, this program reads version %d", v, frameVersion)
+		return all, fmt.Errorf("%w: %d, and this program reads %d", errVersion, v, frameVersion)
 	}
 	if head[len(frameMagic)+1] != kind {
-		return size, nil
+		return all, nil
 	}
 	left := size - int64(len(head))
+	lose := func(n int64) {
+		if lost.bytes == 0 {
+			lost.at = size - left
+		}
+		lost.bytes += n
+	}
 	var header [frameHeaderSize]byte
 	var payload []byte
 	for left > 0 {
 		if left < frameHeaderSize {
-			return lost + left, nil
+			lose(left)
+			return lost, nil
 		}
 		if _, err := io.ReadFull(br, header[:]); err != nil {
 			return lost, err
 		}
 		n := int64(binary.LittleEndian.Uint32(header[:]))
-		if n > maxFrame || n > left-frameHeaderSize {
-			return lost + left, nil
+		// What was never written reads as zeros.
+		if n == 0 || n > maxFrame || n > left-frameHeaderSize {
+			lose(left)
+			return lost, nil
 		}
 		if int64(cap(payload)) < n {
 			payload = make([]byte, n)
@@ -212,14 +230,16 @@ func readFrames(r io.Reader, size int64, kind byte, f func(payload []byte) error
 		if _, err := io.ReadFull(br, payload); err != nil {
 			return lost, err
 		}
-		left -= frameHeaderSize + n
 		if crc32.Checksum(payload, castagnoli) != binary.LittleEndian.Uint32(header[4:]) {
-			lost += frameHeaderSize + n
 			if kind == frameSeries {
-				return lost + left, nil
+				lose(left)
+				return lost, nil
 			}
+			lose(frameHeaderSize + n)
+			left -= frameHeaderSize + n
 			continue
 		}
+		left -= frameHeaderSize + n
 		if err := f(payload); err != nil {
 			return lost, err
 		}
@@ -228,15 +248,15 @@ func readFrames(r io.Reader, size int64, kind byte, f func(payload []byte) error
 }
 
 // readFile is readFrames of a file.
-func readFile(path string, kind byte, f func(payload []byte) error) (lost int64, err error) {
+func readFile(path string, kind byte, f func(payload []byte) error) (lost frameLoss, err error) {
 	r, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return lost, err
 	}
 	defer r.Close()
 	st, err := r.Stat()
 	if err != nil {
-		return 0, err
+		return lost, err
 	}
 	lost, err = readFrames(r, st.Size(), kind, f)
 	if err != nil {
@@ -245,13 +265,39 @@ func readFile(path string, kind byte, f func(payload []byte) error) (lost int64,
 	return lost, nil
 }
 
+// spoolCount is what is in a file of the backfill.
+type spoolCount struct {
+	records int
+	// good is where the last frame before any damage ends.
+	good int64
+	// lost is how many bytes cannot be read.
+	lost int64
+	// foreign says that the file is of a version that this program does not read.
+	foreign bool
+}
+
 // countRecords counts the records of a file.
-func countRecords(path string, kind byte) (int, error) {
-	n := 0
-	_, err := readFile(path, kind, func(payload []byte) error {
+func countRecords(path string, kind byte) (c spoolCount, err error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return c, err
+	}
+	lost, err := readFile(path, kind, func(payload []byte) error {
 		k, _, err := cutUvarint(payload)
-		n += int(k)
+		c.records += int(k)
 		return err
 	})
-	return n, err
+	c.lost, c.good = lost.bytes, st.Size()
+	if lost.bytes > 0 {
+		c.good = lost.at
+	}
+	switch {
+	case errors.Is(err, errVersion):
+		c.foreign = true
+	case errors.Is(err, errFrame):
+		c.lost, c.good = max(c.lost, 1), 0
+	case err != nil:
+		return c, err
+	}
+	return c, nil
 }

@@ -24,13 +24,13 @@ func sampleFile(frames ...[]spooled) []byte {
 }
 
 func readAll(b []byte) (got []spooled, lost int64, err error) {
-	lost, err = readFrames(bytes.NewReader(b), int64(len(b)), frameSamples, func(payload []byte) error {
+	loss, err := readFrames(bytes.NewReader(b), int64(len(b)), frameSamples, func(payload []byte) error {
 		return readSamples(payload, func(s spooled) error {
 			got = append(got, s)
 			return nil
 		})
 	})
-	return got, lost, err
+	return got, loss.bytes, err
 }
 
 func TestFrames(t *testing.T) {
@@ -78,7 +78,7 @@ func TestFrames(t *testing.T) {
 	newer := bytes.Clone(b)
 	newer[len(frameMagic)]++
 	_, _, err = readAll(newer)
-	require.ErrorContains(t, err, "version 2")
+	require.ErrorIs(t, err, errVersion)
 }
 
 func TestLabelFrames(t *testing.T) {
@@ -104,9 +104,9 @@ func TestLabelFrames(t *testing.T) {
 	for i := range want {
 		require.True(t, labels.Equal(want[i], got[i]))
 	}
-	n, err := countRecords(path, frameSeries)
+	c, err := countRecords(path, frameSeries)
 	require.NoError(t, err)
-	require.Equal(t, len(want), n)
+	require.Equal(t, spoolCount{records: len(want), good: int64(len(b))}, c)
 
 	// After a broken frame of series their numbers are not known.
 	two := appendFrame(bytes.Clone(b), len(want), records)
@@ -116,7 +116,7 @@ func TestLabelFrames(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, int64(len(two)-fileHeaderSize), lost)
+	require.Equal(t, frameLoss{bytes: int64(len(two) - fileHeaderSize), at: int64(fileHeaderSize)}, lost)
 }
 
 func FuzzFrames(f *testing.F) {
@@ -142,8 +142,8 @@ func FuzzFrames(f *testing.F) {
 			return readLabels(payload, func(labels.Labels) error { return nil })
 		}
 		lost, err := readFrames(bytes.NewReader(b), int64(len(b)), kind, read)
-		if lost < 0 || lost > int64(len(b)) {
-			t.Fatalf("lost %d of %d bytes: %v", lost, len(b), err)
+		if lost.bytes < 0 || lost.bytes > int64(len(b)) || lost.at < 0 || lost.at > int64(len(b)) {
+			t.Fatalf("lost %v of %d bytes: %v", lost, len(b), err)
 		}
 		// The payload by itself, which a checksum would have kept out.
 		_ = read(b)
@@ -151,8 +151,8 @@ func FuzzFrames(f *testing.F) {
 		framed := appendFrame(appendFileHeader(nil, kind), 1, b)
 		seen := 0
 		lost, err = readFrames(bytes.NewReader(framed), int64(len(framed)), kind, func([]byte) error { seen++; return nil })
-		if err != nil || lost != 0 || seen != 1 {
-			t.Fatalf("own frame: %d seen, %d lost, %v", seen, lost, err)
+		if err != nil || lost.bytes != 0 || seen != 1 {
+			t.Fatalf("own frame: %d seen, %v lost, %v", seen, lost, err)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/stretchr/testify/require"
@@ -219,4 +220,9 @@ func newInstantEngine(t testing.TB) *promql.Engine {
 	engine := NewQueryEngine(EngineOptions{})
 	t.Cleanup(func() { require.NoError(t, engine.Close()) })
 	return engine
+}
+
+// parseLabels reads what Labels.String wrote.
+func parseLabels(s string) (labels.Labels, error) {
+	return parser.NewParser(parser.Options{}).ParseMetric(s)
 }

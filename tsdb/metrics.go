@@ -15,6 +15,13 @@ const (
 
 var refusedNames = [numRefused]string{"invalid", "future", "conflict", "expired"}
 
+// What is found damaged: the kinds of metrics.corruptions.
+const (
+	corruptLog      = "log"
+	corruptBlock    = "block"
+	corruptBackfill = "backfill"
+)
+
 // metrics are what the DB tells of itself, beside what Prometheus' TSDB does.
 type metrics struct {
 	appended   prometheus.Counter
@@ -24,8 +31,9 @@ type metrics struct {
 	blocks     prometheus.Counter
 	refused    [numRefused]prometheus.Counter
 
-	refusedVec *prometheus.CounterVec
-	all        []prometheus.Collector
+	refusedVec  *prometheus.CounterVec
+	corruptions *prometheus.CounterVec
+	all         []prometheus.Collector
 }
 
 // newMetrics makes the counters and registers them with reg, which may be nil.
@@ -56,10 +64,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Samples that were not taken in: invalid, in the future, past the retention, or at a timestamp where another value stands.",
 		}, []string{"reason"}),
 	}
+	m.corruptions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "insightd_series_corruptions_total",
+		Help: "Files of series that were found damaged: logs of the head, blocks, or the pending backfill.",
+	}, []string{"kind"})
+	for _, kind := range []string{corruptLog, corruptBlock, corruptBackfill} {
+		m.corruptions.WithLabelValues(kind)
+	}
 	for i, name := range refusedNames {
 		m.refused[i] = m.refusedVec.WithLabelValues(name)
 	}
-	m.all = []prometheus.Collector{m.appended, m.backfilled, m.repeated, m.tooOld, m.blocks, m.refusedVec}
+	m.all = []prometheus.Collector{m.appended, m.backfilled, m.repeated, m.tooOld, m.blocks, m.refusedVec, m.corruptions}
 	if reg != nil {
 		reg.MustRegister(m.all...)
 	}
@@ -75,7 +90,16 @@ func (m *metrics) register(reg prometheus.Registerer, db *DB) error {
 	m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "insightd_series_backfill_pending_samples",
 		Help: "Samples of history that wait to be written to blocks.",
-	}, func() float64 { return float64(db.spool.pending()) }))
+	}, func() float64 { return float64(db.spool.pending()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "insightd_series_lost_seconds",
+		Help: "Time of which samples were found gone and were not restored yet.",
+	}, func() float64 {
+		sum := 0.0
+		for _, r := range db.Lost() {
+			sum += float64(r.Maxt-r.Mint+1) / 1000
+		}
+		return sum
+	}))
 	for i, c := range m.all {
 		if err := reg.Register(c); err != nil {
 			for _, c := range m.all[:i] {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -33,10 +34,13 @@ const (
 // which numbers them, and one file a day with samples, which name a series by
 // its number. frame.go describes their bytes.
 type spool struct {
-	dir    string
-	logger *slog.Logger
+	dir string
+	o   spoolOptions
 
 	mtx sync.Mutex
+	// first and last are when samples were added since the last seal, zero where
+	// none were.
+	first, last time.Time
 	// epoch is the one that is written to, from 1 on.
 	epoch uint32
 	// byHash holds the number of the last series with a hash, and next the
@@ -77,22 +81,34 @@ type spoolFile struct {
 	dirty bool
 }
 
+// spoolOptions are what a spool needs of its DB.
+type spoolOptions struct {
+	logger *slog.Logger
+	now    func() time.Time
+	// promised tells how long a file was when it was last fsynced, and gone takes
+	// what is lost of that.
+	promised func(path string) int64
+	gone     func(Range)
+}
+
 // openSpool adopts what is in dir, and cleans up what a crash left.
-func openSpool(dir string, logger *slog.Logger) (*spool, error) {
+func openSpool(dir string, o spoolOptions) (*spool, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("opening backfill: %w", err)
 	}
-	sp := &spool{dir: dir, logger: logger}
+	sp := &spool{dir: dir, o: o}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening backfill: %w", err)
 	}
-	series := make(map[uint32]bool)
+	series := make(map[uint32]spoolCount)
 	var days []spoolDay
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		if epoch, ok := parseSeriesName(e.Name()); ok {
-			series[epoch] = true
+			if series[epoch], err = countRecords(path, frameSeries); err != nil {
+				return nil, fmt.Errorf("opening backfill: %w", err)
+			}
 			sp.epoch = max(sp.epoch, epoch)
 		} else if day, epoch, ok := parseDayName(e.Name()); ok {
 			days = append(days, spoolDay{day: day, epoch: epoch, path: path})
@@ -100,26 +116,55 @@ func openSpool(dir string, logger *slog.Logger) (*spool, error) {
 		}
 	}
 	for _, d := range days {
-		if !series[d.epoch] {
-			// Files are fsynced after their series file, so these samples were
-			// never promised to last.
-			logger.Warn("backfill has samples without their series, deleting them", "file", d.path)
-			if err := os.Remove(d.path); err != nil {
-				return nil, fmt.Errorf("cleaning up backfill: %w", err)
-			}
-			continue
-		}
-		if d.count, err = countRecords(d.path, frameSamples); err != nil {
+		adopted, err := sp.adopt(&d, series)
+		if err != nil {
 			return nil, fmt.Errorf("opening backfill: %w", err)
 		}
-		sp.sealed = append(sp.sealed, d)
-		sp.sealedCount += d.count
+		if adopted {
+			sp.sealed = append(sp.sealed, d)
+			sp.sealedCount += d.count
+		}
 	}
-	if err := sp.dropSeries(series); err != nil {
+	epochs := make(map[uint32]bool)
+	for epoch := range series {
+		epochs[epoch] = true
+	}
+	if err := sp.dropSeries(epochs); err != nil {
 		return nil, err
 	}
 	sp.begin()
 	return sp, nil
+}
+
+// adopt takes over a day file of an earlier process. It tells what of that was
+// promised to last and is lost: samples, or the series that they are of.
+func (sp *spool) adopt(d *spoolDay, series map[uint32]spoolCount) (bool, error) {
+	promised := sp.o.promised(d.path)
+	s, hasSeries := series[d.epoch]
+	seriesPromised := sp.o.promised(sp.seriesPath(d.epoch))
+	c, err := countRecords(d.path, frameSamples)
+	if err != nil {
+		return false, err
+	}
+	d.count = c.records
+	if c.good < promised || promised > 0 && s.good < seriesPromised {
+		sp.o.logger.Error("backfill is damaged, keeping what can be read", "file", d.path, "good", c.good, "promised", promised,
+			"series_good", s.good, "series_promised", seriesPromised)
+		sp.o.gone(Range{Mint: d.day * dayMillis, Maxt: (d.day+1)*dayMillis - 1})
+	} else if c.lost > 0 {
+		sp.o.logger.Warn("backfill is torn, leaving out what was not synced", "file", d.path, "bytes", c.lost)
+	}
+	if c.foreign || hasSeries && s.foreign {
+		// What a newer version wrote is kept for it.
+		sp.o.logger.Error("backfill is of another version, setting it aside", "file", d.path)
+		return false, setAside(d.path)
+	}
+	if !hasSeries {
+		// Files are fsynced after their series file.
+		sp.o.logger.Warn("backfill has samples without their series, deleting them", "file", d.path)
+		return false, os.Remove(d.path)
+	}
+	return true, nil
 }
 
 // dropSeries deletes the series files, of those in epochs, that no day needs.
@@ -199,11 +244,25 @@ func (sp *spool) pending() int {
 	return sp.count + sp.sealedCount
 }
 
+// waiting is how many samples wait, and when the first and the last of them came
+// since the last seal.
+func (sp *spool) waiting() (count int, first, last time.Time) {
+	sp.mtx.Lock()
+	defer sp.mtx.Unlock()
+	return sp.count + sp.sealedCount, sp.first, sp.last
+}
+
 // add takes in samples. After an error a caller may repeat the call: samples
 // that are there twice are written once.
 func (sp *spool) add(samples []Sample) error {
 	sp.mtx.Lock()
 	defer sp.mtx.Unlock()
+	if len(samples) > 0 {
+		sp.last = sp.o.now()
+		if sp.first.IsZero() {
+			sp.first = sp.last
+		}
+	}
 	for i := range samples {
 		s := &samples[i]
 		id, err := sp.number(s.Series)
@@ -323,10 +382,36 @@ func (sp *spool) write(f *spoolFile) (err error) {
 	return nil
 }
 
-// sync makes everything that was added durable.
-func (sp *spool) sync() error {
+// sync makes everything that was added durable, and returns how long the files
+// are.
+func (sp *spool) sync() (map[string]int64, error) {
 	sp.mtx.Lock()
 	defer sp.mtx.Unlock()
+	if err := sp.syncFiles(); err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]int64)
+	for _, d := range sp.sealed {
+		for _, path := range []string{d.path, sp.seriesPath(d.epoch)} {
+			st, err := os.Stat(path)
+			if err != nil {
+				return nil, fmt.Errorf("syncing backfill: %w", err)
+			}
+			sizes[path] = st.Size()
+		}
+	}
+	for _, f := range sp.days {
+		sizes[f.path] = f.size
+	}
+	if sp.series.size > 0 {
+		sizes[sp.series.path] = sp.series.size
+	}
+	return sizes, nil
+}
+
+// syncFiles writes what is buffered and fsyncs the files of the epoch, the
+// series first: samples without their series are nothing. The lock is held.
+func (sp *spool) syncFiles() error {
 	if err := sp.flush(); err != nil {
 		return err
 	}
@@ -345,19 +430,24 @@ func (sp *spool) sync() error {
 		f.dirty = false
 		synced = true
 	}
-	if synced {
-		return syncFile(sp.dir)
+	if !synced {
+		return nil
+	}
+	if err := syncFile(sp.dir); err != nil {
+		return fmt.Errorf("syncing backfill: %w", err)
 	}
 	return nil
 }
 
-// seal ends the epoch and returns all day files, in order of day and epoch.
+// seal ends the epoch and returns all day files, in order of day and epoch. They
+// are fsynced: a Sync that comes while they wait does not look at them again.
 func (sp *spool) seal() ([]spoolDay, error) {
 	sp.mtx.Lock()
 	defer sp.mtx.Unlock()
-	if err := sp.flush(); err != nil {
+	if err := sp.syncFiles(); err != nil {
 		return nil, err
 	}
+	sp.first, sp.last = time.Time{}, time.Time{}
 	if sp.count > 0 {
 		for day, f := range sp.days {
 			sp.sealed = append(sp.sealed, spoolDay{day: day, epoch: sp.epoch, path: f.path, count: f.count})

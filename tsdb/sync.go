@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-
-	"github.com/prometheus/prometheus/tsdb/wlog"
 )
 
 // Sync makes durable what Append and Backfill wrote before it was called:
@@ -23,16 +22,25 @@ func (db *DB) Sync() error {
 }
 
 func (db *DB) sync() error {
-	if err := db.spool.sync(); err != nil {
-		return err
+	if db.wounded.Load() {
+		return errWounded
 	}
 	db.syncMtx.Lock()
 	defer db.syncMtx.Unlock()
-	seen := make(map[string]int64, len(db.synced))
-	for _, name := range []string{"wal", wlog.WblDirName} {
+	seen, err := db.spool.sync()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{walDir, wblDir} {
 		if err := db.syncTree(filepath.Join(db.o.Dir, name), seen); err != nil {
 			return fmt.Errorf("syncing series: %w", err)
 		}
+	}
+	if maps.Equal(seen, db.synced) {
+		return nil
+	}
+	if err := db.noteSync(seen); err != nil {
+		return err
 	}
 	db.synced = seen
 	return nil

@@ -86,6 +86,8 @@ type Pusher interface {
 type PushOptions struct {
 	// Provider is whose records they are; empty detects it.
 	Provider string
+	// MaxRecordBytes is how large one record may be.
+	MaxRecordBytes int
 }
 
 // PushResult says what became of the records of a body.
@@ -95,6 +97,18 @@ type PushResult struct {
 	// Refused counts events that are older than what is kept.
 	Refused  int         `json:"refused"`
 	Rejected []Rejection `json:"rejected"`
+	// Unlisted counts rejections beyond those that are listed.
+	Unlisted int `json:"unlisted,omitempty"`
+}
+
+// Reject notes a record that was not taken in. Only the first are listed: a
+// body may hold millions.
+func (r *PushResult) Reject(index int, why string) {
+	if len(r.Rejected) >= maxRejections {
+		r.Unlisted++
+		return
+	}
+	r.Rejected = append(r.Rejected, Rejection{Index: index, Error: why})
 }
 
 // Rejection says why a record was not taken in. Index counts the records of the
@@ -122,8 +136,20 @@ type Limits struct {
 	BodyBytes int64
 	// DecompressedBytes bounds it once it is decompressed: 512 MiB.
 	DecompressedBytes int64
-	// BodyTimeout is how long a client may take to send a body: 2 minutes.
-	BodyTimeout time.Duration
+	// Ratio bounds how many times larger than as it comes a body may be when
+	// decompressed, once it is above 8 MiB: 250.
+	Ratio int
+	// RecordBytes bounds a single record of a body: 2 MiB.
+	RecordBytes int
+	// BodyRate is how many bytes a second a client has to send at least, over
+	// any BodyWindow that it is waited for: 2 KiB over 20 seconds.
+	BodyRate   int64
+	BodyWindow time.Duration
+	// HeaderBytes and Headers bound the headers of a request: 64 KiB, 100.
+	HeaderBytes, Headers int
+	// Connections bounds the open connections, and half of it those of one
+	// address: 1,000.
+	Connections int
 	// Page bounds the limit parameter: 10,000.
 	Page int
 	// Range bounds end minus start of a question for events: 400 days.
@@ -134,7 +160,8 @@ type Limits struct {
 	// Others wait for at most SearchWait: 5 seconds.
 	Searches   int
 	SearchWait time.Duration
-	// Pushes bounds the bodies that are read at once: 64. Others wait likewise.
+	// Pushes bounds the bodies that are read at once, and half of it those of
+	// one address: 32. Others wait likewise.
 	Pushes int
 	// Watchers bounds the open streams of insights: 100.
 	Watchers int
@@ -154,20 +181,27 @@ func or[T comparable](v, otherwise T) T {
 }
 
 func (l *Limits) validate() error {
-	if l.BodyBytes < 0 || l.DecompressedBytes < 0 || l.BodyTimeout < 0 || l.Page < 0 || l.Range < 0 || l.Points < 0 ||
+	if l.BodyBytes < 0 || l.DecompressedBytes < 0 || l.BodyRate < 0 || l.BodyWindow < 0 || l.Ratio < 0 || l.RecordBytes < 0 ||
+		l.HeaderBytes < 0 || l.Headers < 0 || l.Connections < 0 || l.Page < 0 || l.Range < 0 || l.Points < 0 ||
 		l.Searches < 0 || l.SearchWait < 0 || l.Pushes < 0 || l.Watchers < 0 || l.Timeout < 0 || l.Heartbeat < 0 {
 		return errors.New("a limit is negative")
 	}
 	*l = Limits{
 		BodyBytes:         or(l.BodyBytes, 64<<20),
 		DecompressedBytes: or(l.DecompressedBytes, 512<<20),
-		BodyTimeout:       or(l.BodyTimeout, 2*time.Minute),
+		Ratio:             or(l.Ratio, 250),
+		RecordBytes:       or(l.RecordBytes, 2<<20),
+		BodyRate:          or(l.BodyRate, 2<<10),
+		BodyWindow:        or(l.BodyWindow, 20*time.Second),
+		HeaderBytes:       or(l.HeaderBytes, 64<<10),
+		Headers:           or(l.Headers, 100),
+		Connections:       or(l.Connections, 1000),
 		Page:              or(l.Page, 10_000),
 		Range:             or(l.Range, 400*24*time.Hour),
 		Points:            or(l.Points, 11_000),
 		Searches:          or(l.Searches, 16),
 		SearchWait:        or(l.SearchWait, 5*time.Second),
-		Pushes:            or(l.Pushes, 64),
+		Pushes:            or(l.Pushes, 32),
 		Watchers:          or(l.Watchers, 100),
 		Timeout:           or(l.Timeout, 2*time.Minute),
 		Heartbeat:         or(l.Heartbeat, 15*time.Second),
@@ -197,7 +231,10 @@ type Options struct {
 	ExternalURL string
 	// CORSOrigin matches the origins that browsers may ask from; nil is none.
 	CORSOrigin *regexp.Regexp
-	Limits     Limits
+	// Tokens are those that clients may send. Without any, everybody may do
+	// everything.
+	Tokens []Token
+	Limits Limits
 	// Classify says what an error of the interfaces is to a client: ErrorBadData,
 	// ErrorUnavailable, …; empty where it does not know. It may be nil.
 	Classify func(error) ErrorType
@@ -255,7 +292,9 @@ type API struct {
 	mux      *http.ServeMux
 	guard    *http.CrossOriginProtection
 	searches chan struct{}
-	pushes   chan struct{}
+	pushes   *places
+	auth     *auth
+	conns    *connections
 	watchers chan struct{}
 
 	once sync.Once
@@ -272,7 +311,8 @@ func New(o Options) (*API, error) {
 		mux:      http.NewServeMux(),
 		guard:    http.NewCrossOriginProtection(),
 		searches: make(chan struct{}, o.Limits.Searches),
-		pushes:   make(chan struct{}, o.Limits.Pushes),
+		pushes:   newPlaces(o.Limits.Pushes),
+		auth:     newAuth(o.Tokens, o.Now),
 		watchers: make(chan struct{}, o.Limits.Watchers),
 		done:     make(chan struct{}),
 	}
@@ -286,6 +326,7 @@ func New(o Options) (*API, error) {
 	if a.metrics, err = newMetrics(o.Registerer); err != nil {
 		return nil, fmt.Errorf("setting up the API: registering metrics: %w", err)
 	}
+	a.conns = newConnections(o.Limits.Connections, a.metrics)
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024))
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
@@ -295,6 +336,7 @@ func New(o Options) (*API, error) {
 		if !r.stream {
 			serve = compress(serve)
 		}
+		serve = a.guarded(r, serve)
 		serve = a.metrics.instrument(r.path, r.stream, serve)
 		for _, m := range r.methods {
 			pattern := m + " " + r.path
@@ -317,6 +359,7 @@ func (a *API) Handler() http.Handler { return a.handler }
 func (a *API) Close() {
 	a.once.Do(func() {
 		close(a.done)
+		a.auth.close()
 		a.metrics.unregister(a.o.Registerer)
 	})
 }
@@ -363,6 +406,8 @@ func (a *API) routes() []route {
 		{get, "/api/v1/openapi.yaml", http.HandlerFunc(a.openAPI), false},
 		{get, "/-/healthy", http.HandlerFunc(a.healthy), false},
 		{get, "/-/ready", http.HandlerFunc(a.ready), false},
+		{get, loginPath, http.HandlerFunc(a.loginForm), false},
+		{[]string{http.MethodPost}, loginPath, http.HandlerFunc(a.login), false},
 		{change, "/-/reload", a.lifecycle(a.o.Lifecycle.Reload != nil, a.reload), false},
 		{change, "/-/quit", a.lifecycle(a.o.Lifecycle.Quit != nil, a.quit), false},
 	}
@@ -394,7 +439,40 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if err := a.checkHeaders(r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		// A copy: the server looks at the body of its own request to see whether
+		// what was not read of it is worth reading.
+		r = r.WithContext(r.Context())
+		r.Body = newPatientBody(w, r.Body, &a.o.Limits)
+	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// checkHeaders holds the headers against their bounds. The server has bounds of
+// its own, which are wider and do not say what they are.
+func (a *API) checkHeaders(r *http.Request) error {
+	l := &a.o.Limits
+	size, n := len(r.Method)+len(r.RequestURI), 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+			n++
+		}
+	}
+	wrong := ""
+	switch {
+	case size > l.HeaderBytes:
+		wrong = fmt.Sprintf("request line and headers have %d bytes, which is more than %d (web.limits.max_header_size)", size, l.HeaderBytes)
+	case n > l.Headers:
+		wrong = fmt.Sprintf("the request has %d headers, which is more than %d (web.limits.max_headers)", n, l.Headers)
+	default:
+		return nil
+	}
+	return &failure{ErrorBadData, http.StatusRequestHeaderFieldsTooLarge, wrong + "; send the parameters of a question as a form by POST", nil}
 }
 
 // unknown answers what no endpoint does: that there is none, or that it takes

@@ -44,6 +44,9 @@ type related struct {
 func (a *API) linked(r insight.Record) insight.Record {
 	l := &r.InsightDetails.Links
 	l.Self, l.Events = a.o.ExternalURL+l.Self, a.o.ExternalURL+l.Events
+	if l.SupersededBy != "" {
+		l.SupersededBy = a.o.ExternalURL + l.SupersededBy
+	}
 	return r
 }
 
@@ -77,6 +80,7 @@ func insightQuery(q *request) insight.Query {
 		HighRisk:      q.truth("high_risk"),
 		Incident:      q.text("incident"),
 		Suppressed:    q.truth("suppressed"),
+		Provisional:   q.truth("provisional"),
 		Q:             q.text("q"),
 	}
 	iq.From, iq.To = q.span()

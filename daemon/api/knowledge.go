@@ -25,6 +25,9 @@ func (a *API) coverage(q *request) (any, error) {
 	if c.Streams == nil {
 		c.Streams = []insight.StreamCoverage{}
 	}
+	if c.Sources == nil {
+		c.Sources = []insight.SourceCoverage{}
+	}
 	return c, nil
 }
 

@@ -19,16 +19,18 @@ const (
 )
 
 // live streams what happens to insights as server-sent events: start, revision,
-// end and withdrawn, each with the record of the new state. A client that comes
-// back with Last-Event-ID gets what it has missed, as far as that is kept; where
-// it is not, the comment "missed" says so. Filters are those for insights.
+// confirmed, end, withdrawn and superseded, each with the record of the new
+// state. What is history by the time it is found is left out, unless quiet=true
+// asks for it. A client that comes back with Last-Event-ID gets what it has
+// missed, as far as that is kept; where it is not, the comment "missed" says so.
+// Filters are those for insights.
 func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	q := &request{Request: r, a: a, ctx: r.Context(), asked: map[string]bool{}}
 	if err := r.ParseForm(); err != nil {
 		a.fail(w, r, badData("reading the parameters: %v", err))
 		return
 	}
-	iq := insightQuery(q)
+	iq, quiet := insightQuery(q), q.flag("quiet")
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
 		last = q.text("last_event_id")
@@ -54,7 +56,7 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	a.metrics.streams.Inc()
 	defer a.metrics.streams.Dec()
 
-	s := &stream{w: w, rc: http.NewResponseController(w)}
+	s := &stream{w: w, rc: http.NewResponseController(w), quiet: quiet}
 	changes, past, complete := a.o.Insights.Watch(r.Context(), after)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -95,7 +97,7 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 
 // tell writes a change, if it is one that was asked for.
 func (a *API) tell(s *stream, iq *insight.Query, c *insight.Change) {
-	if !iq.Matches(&c.Insight) {
+	if c.Quiet && !s.quiet || !iq.Matches(&c.Insight) {
 		return
 	}
 	b, err := json.Marshal(a.linked(c.Record()))
@@ -111,6 +113,8 @@ type stream struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
 	b  bytes.Buffer
+	// quiet asks for history, too.
+	quiet bool
 }
 
 // flush sends what was written. A client that does not read is given up.

@@ -100,13 +100,37 @@ func TestLive(t *testing.T) {
 		require.Equal(t, insight.TypeAPICallRate, r.InsightDetails.InsightType)
 	}
 
+	// What was told on arrival is confirmed, or gives place to another; history
+	// is told only to whom asks for it.
+	all := w.listen("/api/v1/insights/live?quiet=true", "")
+	all.next()
+	account, _ := w.insights.Get(w.ids["account"])
+	account.Provisional = false
+	put(account)
+	history := in
+	history.ID, history.State, history.Start = "history", insight.StateEnd, in.Start.Add(-24*time.Hour)
+	history.End, history.Detected = history.Start.Add(time.Minute), history.Start
+	put(history)
+	account.State, account.SupersededBy = insight.StateWithdrawn, w.ids["calls"]
+	put(account)
+	for _, want := range []string{"confirmed", "superseded"} {
+		_, kind, _ := l.event()
+		require.Equal(t, want, kind)
+	}
+	for _, want := range []string{"confirmed", "start", "end", "superseded"} {
+		_, kind, _ := all.event()
+		require.Equal(t, want, kind)
+	}
+
 	// Who comes back gets what he has missed.
 	again := w.listen("/api/v1/insights/live", ids[2])
 	again.next()
-	for n, want := range []string{"withdrawn", "start"} {
+	for n, want := range []string{"withdrawn", "start", "confirmed", "superseded"} {
 		id, kind, _ := again.event()
 		require.Equal(t, want, kind)
-		require.Equal(t, ids[3+n], id)
+		if n < 2 {
+			require.Equal(t, ids[3+n], id)
+		}
 	}
 	old := w.listen("/api/v1/insights/live?last_event_id=1", "")
 	require.Contains(t, old.next(), ": missed")

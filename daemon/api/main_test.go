@@ -197,6 +197,7 @@ func (w *world) putInsights() {
 	account.Service, account.Operation, account.Start = "s3.amazonaws.com", "PutBucketPolicy", worldNow.Add(-time.Hour)
 	account.Detected, account.Incident, account.Confidence, account.Severity = account.Start, "00aa11bb22cc33dd", 0.35, insight.SeverityLow
 	account.Suppressed, account.Alert = "budget: more than 0.3 incidents a day", insight.Alert{Reason: "budget: more than 0.3 incidents a day"}
+	account.Provisional = true
 	account.Filter, account.SampleEventIDs = "", []string{"event-002", "event-001", "event-999"}
 	account.Summary, account.SourceIPs, account.Reasons, account.Attributions = "PutBucketPolicy 0.5 a minute, usually 0.1", nil, nil, nil
 
@@ -206,10 +207,17 @@ func (w *world) putInsights() {
 	gone := back
 	gone.State = insight.StateWithdrawn
 
+	former := calls
+	former.Start, former.Detected, former.Provisional = calls.Start.Add(-2*time.Minute), calls.Start, true
+	place := former
+	place.State = insight.StateWithdrawn
+	place.SupersededBy = insight.ID(calls.Type, event.StreamKey{Provider: calls.Provider, Account: calls.Account}, calls.Region, calls.Object, calls.Identity, calls.Start)
+	calls.Supersedes = insight.ID(former.Type, event.StreamKey{Provider: former.Provider, Account: former.Account}, former.Region, former.Object, former.Identity, former.Start)
+
 	for _, p := range []struct {
 		name string
 		in   insight.Insight
-	}{{"account", account}, {"back", back}, {"back", gone}, {"calls", calls}, {"failures", told}, {"failures", failures}, {"failures", over}} {
+	}{{"account", account}, {"back", back}, {"back", gone}, {"former", former}, {"calls", calls}, {"former", place}, {"failures", told}, {"failures", failures}, {"failures", over}} {
 		in := p.in
 		in.ID = insight.ID(in.Type, event.StreamKey{Provider: in.Provider, Account: in.Account}, in.Region, in.Object, in.Identity, in.Start)
 		w.ids[p.name] = in.ID
@@ -324,7 +332,14 @@ func (worldKnowledge) Bands(_ context.Context, selector string, from, to time.Ti
 
 func (worldKnowledge) Coverage(context.Context) (insight.Coverage, error) {
 	watermark, until := worldNow.Add(-31*time.Minute), worldNow.Add(3*time.Hour)
-	return insight.Coverage{Streams: []insight.StreamCoverage{{
+	snapshot, last, frontier := worldNow.Add(-4*time.Minute), worldNow.Add(-2*time.Minute), worldNow.Add(-20*time.Hour)
+	return insight.Coverage{Sources: []insight.SourceCoverage{
+		{Name: "trail", Kind: "file", State: insight.SourceAtEnd, AtEnd: true, LastEvent: &last, LagSeconds: 120, Rate: 1.5, Events: 60},
+		{
+			Name: "archive", Kind: "file", State: insight.SourceReading, Frontier: &frontier, BacklogFiles: 12, BacklogBytes: 3 << 20, Errors: 1,
+			LastError: "archive/a.json.gz: record 7: no eventTime", Hint: "the record was left out; look at the file",
+		},
+	}, Streams: []insight.StreamCoverage{{
 		Provider: "aws", Account: worldAccount, FirstEvent: worldNow.AddDate(0, 0, -30), LastEvent: worldNow.Add(-2 * time.Minute),
 		Watermark: &watermark, Events: 60, Late: 1, Future: 0, LiveSeries: map[string]int{insight.TypeAPICallRate: 12},
 		Detectors: []insight.DetectorCoverage{
@@ -332,6 +347,7 @@ func (worldKnowledge) Coverage(context.Context) (insight.Coverage, error) {
 			{InsightType: insight.TypeAPIErrorRate, Region: "eu-central-1", State: "learning", Until: &until, Reason: "the first day of an account teaches"},
 			{InsightType: insight.TypeAk, State: "blind", Reason: "no event has a long-lived key"},
 		},
+		Provisional: 1, Superseded: 1, Folded: 3, Evicted: 2, Rebuilding: true, RebuildReason: "60 events came after the watermark", Snapshot: &snapshot,
 		Suppressed: 1, Networks: []insight.ProposedNetwork{{CIDR: "203.0.113.0/24", Identities: 4, Days: 20}},
 	}}}, nil
 }

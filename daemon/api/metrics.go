@@ -16,6 +16,10 @@ type metrics struct {
 	pushed   *prometheus.CounterVec
 	inFlight prometheus.Gauge
 	streams  prometheus.Gauge
+	// connections are those that are open, closed those that made room for
+	// others or found none.
+	connections prometheus.Gauge
+	closed      *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -28,14 +32,20 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "insightd_http_requests_total", Help: "Requests by endpoint and status code.",
 		}, []string{"handler", "code"}),
 		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "insightd_http_pushed_events_total", Help: "Records that clients pushed, by what became of them.",
-		}, []string{"result"}),
+			Name: "insightd_http_pushed_events_total", Help: "Records that clients pushed, by what became of them and by the name of the client's token, empty where it has none.",
+		}, []string{"result", "client"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "insightd_http_requests_in_flight", Help: "Requests that are being answered.",
 		}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "insightd_http_streams", Help: "Open streams of insights.",
 		}),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "insightd_http_connections", Help: "Open connections.",
+		}),
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "insightd_http_connections_closed_total", Help: "Connections that were closed since there were too many: idle ones to make room, and refused ones where there was none.",
+		}, []string{"reason"}),
 	}
 	if reg == nil {
 		return m, nil
@@ -52,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.duration, m.requests, m.pushed, m.inFlight, m.streams}
+	return []prometheus.Collector{m.duration, m.requests, m.pushed, m.inFlight, m.streams, m.connections, m.closed}
 }
 
 func (m *metrics) unregister(reg prometheus.Registerer) {

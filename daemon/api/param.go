@@ -166,7 +166,7 @@ func (q *request) bounded(otherwise time.Duration) (from, to time.Time) {
 
 func (q *request) ranged(from, to time.Time) {
 	if d := to.Sub(from); !from.IsZero() && !to.IsZero() && d > q.a.o.Limits.Range {
-		q.invalid("start", fmt.Errorf("the range of %s is longer than %s", model.Duration(d.Truncate(time.Second)), model.Duration(q.a.o.Limits.Range)))
+		q.invalid("start", fmt.Errorf("the range of %s is longer than %s (web.limits.max_query_range)", model.Duration(d.Truncate(time.Second)), model.Duration(q.a.o.Limits.Range)))
 	}
 }
 
@@ -254,6 +254,13 @@ func (q *request) flag(name string) bool {
 	return b != nil && *b
 }
 
+// boundOf names the key of the configuration that bounds a queue.
+var boundOf = map[string]string{
+	"searches":           " (web.limits.max_concurrent_queries)",
+	"pushes":             " (web.limits.max_concurrent_pushes)",
+	"pushes of your own": " (half of web.limits.max_concurrent_pushes)",
+}
+
 // acquire takes a place in a queue, and waits for one no longer than the limit.
 // The caller gives it back.
 func (a *API) acquire(ctx context.Context, gate chan struct{}, what string) error {
@@ -270,6 +277,6 @@ func (a *API) acquire(ctx context.Context, gate chan struct{}, what string) erro
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-wait.C:
-		return unavailable("%d %s are under way, which is the limit; try again", cap(gate), what)
+		return unavailable("%d %s are under way, which is the limit%s; try again", cap(gate), what, boundOf[what])
 	}
 }

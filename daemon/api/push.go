@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,32 +33,32 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	if err := a.acquire(r.Context(), a.pushes, "pushes"); err != nil {
+	leave, err := a.enter(r)
+	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	defer func() { <-a.pushes }()
-	// Writers without deadlines are those of tests.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.o.Limits.BodyTimeout))
-
+	defer leave()
 	body := newPushBody(http.MaxBytesReader(w, r.Body, a.o.Limits.BodyBytes), a.o.Limits)
 	if err := body.open(r.Header.Get("Content-Encoding")); err != nil {
 		a.fail(w, r, a.pushFailure(err, body))
 		return
 	}
 	defer body.close()
-	res, err := a.o.Pusher.Push(r.Context(), client(r), body, PushOptions{Provider: provider})
+	res, err := a.o.Pusher.Push(r.Context(), client(r), body, PushOptions{Provider: provider, MaxRecordBytes: a.o.Limits.RecordBytes})
 	if err == nil && body.err != nil && !errors.Is(body.err, io.EOF) {
 		err = body.err // Nobody may overlook that the body broke off.
 	}
-	a.metrics.pushed.WithLabelValues("accepted").Add(float64(res.Accepted))
-	a.metrics.pushed.WithLabelValues("duplicate").Add(float64(res.Duplicates))
-	a.metrics.pushed.WithLabelValues("refused").Add(float64(res.Refused))
-	a.metrics.pushed.WithLabelValues("rejected").Add(float64(len(res.Rejected)))
+	name, rejected := tokenName(r), len(res.Rejected)+res.Unlisted
+	for result, n := range map[string]int{"accepted": res.Accepted, "duplicate": res.Duplicates, "refused": res.Refused, "rejected": rejected} {
+		a.metrics.pushed.WithLabelValues(result, name).Add(float64(n))
+	}
+	// The time that writing the answer may take begins when the body has ended.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 	var warnings []string
-	if n := len(res.Rejected); n > maxRejections {
+	if n := rejected; n > maxRejections {
 		warnings = append(warnings, fmt.Sprintf("%d records were rejected; the first %d are listed", n, maxRejections))
-		res.Rejected = res.Rejected[:maxRejections]
+		res.Rejected, res.Unlisted = res.Rejected[:maxRejections], n-maxRejections
 	}
 	if res.Rejected == nil {
 		res.Rejected = []Rejection{}
@@ -107,27 +106,33 @@ func (a *API) checkPush(r *http.Request) (string, error) {
 	return provider, nil
 }
 
-// client names who sent a request: the user that signed in, or the address.
+// answerTime is how long a client may take to read the answer to a push.
+const answerTime = time.Minute
+
+// client names who sent a request: its token, the user that signed in, or the
+// address.
 func client(r *http.Request) string {
+	if name := tokenName(r); name != "" {
+		return "push/" + name
+	}
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return "push/" + user
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return "push/" + host
+	return "push/" + hostOf(r.RemoteAddr)
 }
 
 // pushFailure says what an error of a push is to the client.
 func (a *API) pushFailure(err error, b *pushBody) *failure {
 	var tooLarge *http.MaxBytesError
-	var netErr net.Error
+	if f, ok := errors.AsType[*failure](b.err); ok {
+		slow := *f // The body came too slowly.
+		return &slow
+	}
 	switch {
 	case errors.As(err, &tooLarge), errors.Is(err, errDecompressed):
 		return a.tooLarge(errors.Is(err, errDecompressed))
-	case b.err != nil && errors.As(b.err, &netErr) && netErr.Timeout():
-		return &failure{ErrorTimeout, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %s", a.o.Limits.BodyTimeout), nil}
+	case errors.Is(err, errRatio):
+		return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is more than %d times larger when decompressed, as no log is (web.limits.max_compression_ratio); send it in parts, or as it is", a.o.Limits.Ratio), nil}
 	case b.err != nil && !errors.Is(b.err, io.EOF):
 		// The body is to blame, not us.
 		if b.compressed {
@@ -143,14 +148,21 @@ func (a *API) pushFailure(err error, b *pushBody) *failure {
 
 // tooLarge says which bound a body goes past.
 func (a *API) tooLarge(decompressed bool) *failure {
-	text := fmt.Sprintf("the body is larger than %d bytes", a.o.Limits.BodyBytes)
+	text := fmt.Sprintf("the body is larger than %d bytes (web.limits.max_body_size)", a.o.Limits.BodyBytes)
 	if decompressed {
-		text = fmt.Sprintf("the body is larger than %d bytes when decompressed", a.o.Limits.DecompressedBytes)
+		text = fmt.Sprintf("the body is larger than %d bytes when decompressed (web.limits.max_decompressed_size)", a.o.Limits.DecompressedBytes)
 	}
 	return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, text + "; send it in parts", nil}
 }
 
-var errDecompressed = errors.New("the decompressed body is too large")
+var (
+	errDecompressed = errors.New("the decompressed body is too large")
+	errRatio        = errors.New("the body is compressed beyond measure")
+)
+
+// ratioFrom is from how many decompressed bytes on the ratio counts: small
+// bodies may well be of one record many times over.
+const ratioFrom = 8 << 20
 
 // pushBody reads a pushed body, decompresses it where it is compressed, and
 // bounds both forms. It remembers its first error.
@@ -160,13 +172,19 @@ type pushBody struct {
 	gz         *gzip.Reader
 	compressed bool
 	left       int64
+	// came counts the bytes as they come, used those that were decompressed.
+	came  countingReader
+	used  int64
+	ratio int64
 	// seen says that there was more than white space.
 	seen bool
 	err  error
 }
 
 func newPushBody(r io.Reader, l Limits) *pushBody {
-	return &pushBody{raw: bufio.NewReaderSize(r, 64<<10), left: l.DecompressedBytes}
+	b := &pushBody{came: countingReader{r: r}, left: l.DecompressedBytes, ratio: int64(or(l.Ratio, 250))}
+	b.raw = bufio.NewReaderSize(&b.came, 64<<10)
+	return b
 }
 
 // open looks at the beginning. Bodies are compressed where they begin so,
@@ -221,8 +239,23 @@ func (b *pushBody) Read(p []byte) (int, error) {
 		n, err = int(b.left), errDecompressed
 	}
 	b.left -= int64(n)
+	if b.used += int64(n); b.compressed && b.used > ratioFrom && b.used > b.ratio*b.came.n {
+		n, err = 0, errRatio
+	}
 	b.seen = b.seen || strings.TrimLeft(string(p[:min(n, 4096)]), " \t\r\n\ufeff") != ""
 	b.err = err
+	return n, err
+}
+
+// countingReader counts what is read from r.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
 	return n, err
 }
 

@@ -79,8 +79,8 @@ func TestPushForms(t *testing.T) {
 
 	code, ans := w.ask("/api/v1/events/a-1")
 	require.Equal(t, http.StatusOK, code, ans.Error)
-	require.Equal(t, 10.0, testutil.ToFloat64(w.api.metrics.pushed.WithLabelValues("accepted")))
-	require.Equal(t, 16.0, testutil.ToFloat64(w.api.metrics.pushed.WithLabelValues("duplicate")))
+	require.Equal(t, 10.0, testutil.ToFloat64(w.api.metrics.pushed.WithLabelValues("accepted", "")))
+	require.Equal(t, 16.0, testutil.ToFloat64(w.api.metrics.pushed.WithLabelValues("duplicate", "")))
 }
 
 func TestPushBadInput(t *testing.T) {
@@ -115,8 +115,8 @@ func TestPushBadInput(t *testing.T) {
 	f("hello", "", nil, bad, "")
 	f(`{"Records":[`, "", nil, bad, "")
 	f("\xff\xfe\x00", "", nil, bad, "")
-	f(strings.Repeat(" ", 100_001), "", nil, http.StatusRequestEntityTooLarge, "larger than 100000 bytes; send it in parts")
-	f(gzipped(t, strings.Repeat(" ", 200_001)), "", nil, http.StatusRequestEntityTooLarge, "larger than 200000 bytes when decompressed; send it in parts")
+	f(strings.Repeat(" ", 100_001), "", nil, http.StatusRequestEntityTooLarge, "larger than 100000 bytes (web.limits.max_body_size); send it in parts")
+	f(gzipped(t, strings.Repeat(" ", 200_001)), "", nil, http.StatusRequestEntityTooLarge, "larger than 200000 bytes when decompressed (web.limits.max_decompressed_size); send it in parts")
 
 	// What stood before the damage was taken in, and the answer says so.
 	code, a, res := w.push(pushRecord("p")+"\n"+gzipped(t, "x"), "")
@@ -152,7 +152,7 @@ func TestPushWithoutLength(t *testing.T) {
 
 // TestPushSlowly lets a client stop in the middle.
 func TestPushSlowly(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Limits.BodyTimeout = 50 * time.Millisecond })
+	w := newWorld(t, func(o *Options) { o.Limits.BodyWindow = 50 * time.Millisecond })
 	conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
@@ -161,7 +161,7 @@ func TestPushSlowly(t *testing.T) {
 	b, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	require.Contains(t, string(b), "408 Request Timeout")
-	require.Contains(t, string(b), "did not come within 50ms")
+	require.Contains(t, string(b), "the body comes too slowly: 1 bytes in 50ms of waiting, where web.limits.min_body_rate asks for 2048 a second")
 }
 
 type failingPusher struct{ err error }
@@ -201,6 +201,7 @@ func TestPushClientAndManyRejections(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 	require.Equal(t, "push/127.0.0.1", s.name)
 	require.Len(t, res.Rejected, maxRejections)
+	require.Equal(t, 5, res.Unlisted)
 	require.Equal(t, []string{"1005 records were rejected; the first 1000 are listed"}, a.Warnings)
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/api/v1/events", strings.NewReader("[]"))

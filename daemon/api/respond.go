@@ -25,6 +25,8 @@ const (
 	ErrorNotFound    ErrorType = "not_found"
 	// ErrorForbidden is ours: Prometheus answers such requests in plain text.
 	ErrorForbidden ErrorType = "forbidden"
+	// ErrorUnauthorized is ours too: a token is missing, or not known.
+	ErrorUnauthorized ErrorType = "unauthorized"
 )
 
 // statusCanceled is nginx's code for a client that went away.
@@ -39,6 +41,8 @@ var errorCodes = map[ErrorType]int{
 	ErrorUnavailable: http.StatusServiceUnavailable,
 	ErrorNotFound:    http.StatusNotFound,
 	ErrorForbidden:   http.StatusForbidden,
+
+	ErrorUnauthorized: http.StatusUnauthorized,
 }
 
 // Errors that implementations of the interfaces may wrap, where Options.Classify
@@ -89,7 +93,7 @@ func (a *API) classify(err error) *failure {
 	case errors.Is(err, ErrUnavailable):
 		typ = ErrorUnavailable
 	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{ErrorTimeout, http.StatusServiceUnavailable, fmt.Sprintf("the answer took longer than %s; ask for less", a.o.Limits.Timeout), nil}
+		return &failure{ErrorTimeout, http.StatusServiceUnavailable, fmt.Sprintf("the answer took longer than %s (web.limits.query_timeout); ask for less", a.o.Limits.Timeout), nil}
 	case errors.Is(err, context.Canceled):
 		typ = ErrorCanceled
 	default:

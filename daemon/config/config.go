@@ -111,17 +111,39 @@ type Limits struct {
 	Series           int `yaml:"series" default:"200000" min:"1000" help:"Active series in all."`
 	SeriesPerAccount int `yaml:"series_per_account" default:"100000" min:"1000" help:"Active series of one account."`
 	ModelStates      int `yaml:"model_states" default:"200000" min:"1000" help:"Model states of one account; the longest idle ones make room."`
+	Identities       int `yaml:"identities" default:"50000" min:"1000" help:"Identities of one account that are known; the longest idle ones make room, with their models."`
+	OpenInsights     int `yaml:"open_insights" default:"1000" min:"10" help:"Insights of one account that are open at a time. Beyond it none is raised until others end, and what was not is counted."`
 }
 
 // Web is the HTTP interface.
 type Web struct {
-	Limits WebLimits `yaml:"limits" help:"Bounds on single requests. An error names the bound that was met."`
+	Tokens []Token   `yaml:"tokens" help:"Who may ask. Where the list is empty everybody who reaches the address may do everything. A reload takes new tokens and drops old ones."`
+	Limits WebLimits `yaml:"limits" help:"Bounds on requests. An error names the bound that was met."`
 }
 
-// WebLimits are bounds on single requests.
+// Token lets whoever sends it do what its scopes say. Exactly one of TokenFile,
+// Token and TokenSHA256 is set.
+type Token struct {
+	Name        string   `yaml:"name" required:"true" help:"Under which logs, metrics and the watermark know the client. Letters, digits and . _ - only; names are unique."`
+	Scopes      []string `yaml:"scopes" enum:"ingest|read|admin" help:"What the token is for; a scope contains no other. ingest: push events. read: everything that is shown. admin: reload, shutdown, profiles, and what changes insights, exceptions and baselines."`
+	TokenFile   string   `yaml:"token_file" kind:"path" help:"The file that holds the token; white space around it is ignored. It is read at the start and at each reload."`
+	Token       Secret   `yaml:"token" help:"The token itself, of at least 16 characters. Prefer token_file or token_sha256: this file is easily copied."`
+	TokenSHA256 Secret   `yaml:"token_sha256" help:"The SHA-256 of the token in hexadecimal digits, as sha256sum writes it, so that the daemon never has the token itself."`
+}
+
+// WebLimits are bounds on requests.
 type WebLimits struct {
 	MaxBodySize          Bytes         `yaml:"max_body_size" default:"64MB" min:"1KB" help:"The largest request body, as it is sent."`
 	MaxDecompressedSize  Bytes         `yaml:"max_decompressed_size" default:"1GB" min:"1KB" help:"The largest request body, decompressed."`
+	MaxRecordSize        Bytes         `yaml:"max_record_size" default:"2MB" min:"64KB" max:"64MB" help:"The largest single record that is pushed; larger ones are rejected, their neighbours are not."`
+	MaxCompressionRatio  int           `yaml:"max_compression_ratio" default:"250" min:"10" max:"2000" help:"How many times larger than as it is sent a body may be when decompressed, once that is more than 8MB. CloudTrail's files are 8 times larger."`
+	MinBodyRate          Bytes         `yaml:"min_body_rate" default:"2KB" min:"1B" help:"How many bytes of a body a client has to send a second, over any 20 seconds that it is waited for. Slower bodies are given up."`
+	MaxHeaderSize        Bytes         `yaml:"max_header_size" default:"64KB" min:"4KB" max:"1MB" help:"The largest request line with all headers."`
+	MaxHeaders           int           `yaml:"max_headers" default:"100" min:"20" max:"10000" help:"How many headers a request may have."`
+	MaxConcurrentPushes  int           `yaml:"max_concurrent_pushes" default:"32" min:"1" max:"10000" help:"How many bodies are read at once, and half as many of one address, so that slow ones leave room. Others wait for 5 seconds and are then told to come again. Each takes at most about max_record_size three times over and 4MB."`
+	MaxWatchers          int           `yaml:"max_watchers" default:"100" min:"1" max:"100000" help:"How many streams of insights are open at once."`
+	MaxConnections       int           `yaml:"max_connections" default:"1000" min:"10" max:"1000000" help:"How many connections are open at once, and half as many of one address. Beyond it the one that is idle for longest is closed for a new one."`
+	QueryTimeout         time.Duration `yaml:"query_timeout" default:"2m" min:"1s" max:"1h" help:"After how long a query is given up."`
 	MaxQueryRange        time.Duration `yaml:"max_query_range" default:"400d" min:"1h" help:"The longest time between the start and the end of a query."`
 	MaxSamples           int           `yaml:"max_samples" default:"50000000" min:"1000" help:"How many samples a query may load into memory."`
 	MaxConcurrentQueries int           `yaml:"max_concurrent_queries" default:"20" min:"1" max:"10000" help:"How many queries run at once; others wait."`
@@ -198,6 +220,7 @@ func (p *parser) check(c *Config) {
 	}
 	p.checkLimits(c)
 	p.checkNetworks(&c.Networks)
+	p.checkTokens(c.Web.Tokens)
 }
 
 // checkLimits compares bounds that stand beside each other. A default gives way

@@ -1,8 +1,13 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,6 +55,8 @@ func TestDefaults(t *testing.T) {
 		Web: Web{Limits: WebLimits{
 			MaxBodySize: 64 << 20, MaxDecompressedSize: 1 << 30, MaxQueryRange: 400 * 24 * time.Hour,
 			MaxSamples: 50_000_000, MaxConcurrentQueries: 20,
+			MaxRecordSize: 2 << 20, MaxCompressionRatio: 250, MinBodyRate: 2 << 10, MaxHeaderSize: 64 << 10, MaxHeaders: 100,
+			MaxConcurrentPushes: 32, MaxWatchers: 100, MaxConnections: 1000, QueryTimeout: 2 * time.Minute,
 		}},
 	}, c)
 }
@@ -83,10 +90,15 @@ func TestFull(t *testing.T) {
 		Models:  Models{WarmUp: 3 * day, DataEvents: true, Budget: Budget{FalseInsightsPerDay: 0.5}},
 		Catalog: Catalog{Files: []string{"testdata/catalog/ours.yml"}},
 		Limits:  Limits{Series: 1_000_000, SeriesPerAccount: 500_000, ModelStates: 300_000},
-		Web: Web{Limits: WebLimits{
-			MaxBodySize: 16 << 20, MaxDecompressedSize: 256 << 20, MaxQueryRange: 93 * day,
-			MaxSamples: 10_000_000, MaxConcurrentQueries: 4,
-		}},
+		Web: Web{
+			Tokens: []Token{{Name: "grafana", Scopes: []string{"read"}, TokenFile: "testdata/secrets/grafana"}},
+			Limits: WebLimits{
+				MaxBodySize: 16 << 20, MaxDecompressedSize: 256 << 20, MaxQueryRange: 93 * day,
+				MaxSamples: 10_000_000, MaxConcurrentQueries: 4,
+				MaxRecordSize: 1 << 20, MaxCompressionRatio: 100, MinBodyRate: 512, MaxHeaderSize: 32 << 10, MaxHeaders: 50,
+				MaxConcurrentPushes: 8, MaxWatchers: 20, MaxConnections: 200, QueryTimeout: 30 * time.Second,
+			},
+		},
 	}, c)
 }
 
@@ -155,6 +167,26 @@ func TestBad(t *testing.T) {
 			`11:44: limits.series_per_account: found 3000, expected at most limits.series, which is 2000; lower the one or raise the other`,
 			`12:59: web.limits.max_decompressed_size: found 1GB, expected at least web.limits.max_body_size, which is 2GB; raise the one or lower the other`,
 		}},
+		{"tokens", []string{
+			`4:16: web.tokens[0].scopes[0]: found "write", expected one of ingest, read, admin`,
+			`5:14: web.tokens[0].token: found a list, expected a secret`,
+			`6:25: web.tokens[1].scopes: found the string "read", expected a list; `,
+			`6:38: web.tokens[1].token: found a value that is no string, expected a secret; put it into quotes`,
+			`7:14: web.tokens[2].name: found the number 5, expected a string; put it into quotes if it is meant`,
+			`7:32: web.tokens[2].scopes[1]: found "root", expected one of ingest, read, admin`,
+			`7:39: web.tokens[2]: found the unknown key "tokens", expected one of name, scopes, token_file, token, token_sha256; did you mean "token"?`,
+		}},
+		{"tokens_together", []string{
+			`3:7: web.tokens[0]: found no scopes, expected one or more of ingest, read and admin; add the key "scopes", such as scopes: [read]`,
+			`3:7: web.tokens[0]: found 0 of token_file, token and token_sha256, expected exactly one of them; name the file that holds the token in token_file`,
+			`4:14: web.tokens[1].name: found "two words", expected letters, digits and . _ -, at most 64; choose another name`,
+			`4:48: web.tokens[1].token: found a token of 9 characters, where at least 16 are asked for; make a token with: openssl rand -hex 32`,
+			`5:7: web.tokens[2]: found 2 of token_file, token and token_sha256, expected exactly one of them; name the file that holds the token in token_file`,
+			`5:14: web.tokens[2].name: found a second token named "a", the first is at 3:14, expected a name of its own for each token; give one of them another name`,
+			`5:32: web.tokens[2].scopes[1]: found "read" a second time, expected each scope once; remove one of the two`,
+			`6:48: web.tokens[3].token_sha256: found something else than the 64 hexadecimal digits of a SHA-256; make a token with: openssl rand -hex 32`,
+			`8:40: web.tokens[5].token: found the same token as at 7:40, expected a token of its own for each client; make another one with: openssl rand -hex 32`,
+		}},
 		{"twice", []string{
 			`2:10: models: found a merge key, expected one of warm_up, data_events, budget; write out what is merged, or use an alias as a value`,
 			`3:1: found the key "lateness" a second time, it is at 1:1 already, expected each key once; remove one of the two`,
@@ -172,6 +204,7 @@ func TestBad(t *testing.T) {
 			got := strings.Split(err.Error(), "\n")
 			require.Len(t, got, len(tc.errors), err.Error())
 			for i, want := range tc.errors {
+				require.NotContains(t, got[i], "hunter2", "a secret")
 				require.True(t, strings.HasPrefix(got[i], file+":"+want), "got  %s\nwant %s:%s", got[i], file, want)
 			}
 			var first *Error
@@ -181,7 +214,7 @@ func TestBad(t *testing.T) {
 	}
 	files, err := filepath.Glob("testdata/*.bad.yml")
 	require.NoError(t, err)
-	require.Len(t, files, 11, "every bad file has its line in the table")
+	require.Len(t, files, 13, "every bad file has its line in the table")
 }
 
 func TestLoadAbsent(t *testing.T) {
@@ -203,8 +236,51 @@ func TestSecretIsNeverShown(t *testing.T) {
 
 	p := &parser{file: "f", at: map[string]position{}}
 	p.parse([]byte("token: <secret>\nempty: hunter2\n"), reflect.ValueOf(&s).Elem())
+	require.Equal(t, "{<secret> <secret>} {Token:<secret> Empty:<secret>}", fmt.Sprintf("%v %+v", s, s))
+	require.NotContains(t, fmt.Sprintf("%#v %s %q", s, s, s), "hunter2")
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "hunter2")
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("Shown", "token", s.Token, "section", s)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("Shown", "token", s.Token, "section", s)
+	require.NotContains(t, log.String(), "hunter2")
+
 	require.EqualError(t, p.errs, `f:1:8: token: found "<secret>" (what is shown in place of a secret), expected a secret; correct the value`)
 	require.Equal(t, Secret("hunter2"), s.Empty)
+
+	p = &parser{file: "f", at: map[string]position{}}
+	p.parse([]byte("token: 123456789\n"), reflect.ValueOf(&s).Elem())
+	require.EqualError(t, p.errs, `f:1:8: token: found a value that is no string, expected a secret; put it into quotes`)
+}
+
+func TestHashOfToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	const text = "0123456789abcdef"
+	want := sha256.Sum256([]byte(text))
+	write("\n  " + text + "\n")
+	for _, tok := range []Token{{TokenFile: file}, {Token: text}, {TokenSHA256: Secret(hex.EncodeToString(want[:]))}} {
+		got, err := tok.Hash()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	tok := Token{Name: "a", TokenFile: file}
+	for body, wrong := range map[string]string{
+		"":                                  "holds a token of 0 characters",
+		"hunter2":                           "holds a token of 7 characters",
+		text + "\n" + text:                  "characters that no header can hold",
+		strings.Repeat("x", maxTokenFile+1): "it is no small file",
+	} {
+		write(body)
+		_, err := tok.Hash()
+		require.ErrorContains(t, err, wrong)
+		require.ErrorContains(t, err, file)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	require.NoError(t, os.Remove(file))
+	_, err := tok.Hash()
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestScalarsRoundTrip(t *testing.T) {
@@ -335,6 +411,10 @@ func FuzzParse(f *testing.F) {
 				require.NotEmpty(t, e.Found)
 			}
 			return
+		}
+		for i := range c.Web.Tokens {
+			c.Web.Tokens[i].Token, c.Web.Tokens[i].TokenSHA256 = "", ""
+			c.Web.Tokens[i].TokenFile = "secret" // What is masked cannot be read back.
 		}
 		again, err := Parse("printed", []byte(c.String()))
 		require.NoError(t, err, c.String())

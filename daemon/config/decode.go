@@ -209,6 +209,10 @@ func (p *parser) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.S
 	}
 	if s.yaml != nil && !slices.Contains(s.yaml, n.Tag) {
 		do := ""
+		if v.Type() == reflect.TypeFor[Secret]() {
+			p.fail(n, key, "a value that is no string", s.expected, "put it into quotes")
+			return
+		}
 		switch {
 		case s.yaml[0] == "!!str":
 			do = "put it into quotes if it is meant"
@@ -223,6 +227,9 @@ func (p *parser) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.S
 	x, err := s.parse(n.Value)
 	if err != nil {
 		found := quote(n.Value)
+		if v.Type() == reflect.TypeFor[Secret]() {
+			found = quote(masked) // Its one error is that it is that text.
+		}
 		if s.name != "boolean" && s.name != "string" {
 			found += " (" + err.Error() + ")"
 		}

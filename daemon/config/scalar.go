@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/netip"
 	"reflect"
@@ -21,13 +22,23 @@ type Bytes int64
 
 func (b Bytes) String() string { return format(b) }
 
-// Secret is a text that is never shown.
+// Secret is a text that is never shown: not as text, not in Go's syntax, not as
+// JSON or YAML, not in a log. Only a conversion to string gives it.
 type Secret string
 
 // masked stands for a secret wherever a configuration is shown.
 const masked = "<secret>"
 
 func (Secret) String() string { return masked }
+
+// GoString is what %#v shows.
+func (Secret) GoString() string { return masked }
+
+// MarshalText is what encoders show.
+func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
+
+// LogValue is what logs show.
+func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
 
 // scalar is how one type of value is written in the file.
 type scalar struct {

@@ -29,6 +29,19 @@ func newBudget(perDay float64) *budget {
 	return &budget{perDay: perDay, burst: burst, tokens: burst, used: map[string]taken{}}
 }
 
+// rate changes what may be told in a day.
+func (b *budget) rate(perDay float64) {
+	b.perDay, b.burst = perDay, max(perDay, 1)
+	b.tokens = min(b.tokens, b.burst)
+}
+
+// clone returns a budget that is spent by itself.
+func (b *budget) clone() *budget {
+	c := *b
+	c.used = maps.Clone(b.used)
+	return &c
+}
+
 // take reports whether an insight of the incident may be told at minute m.
 func (b *budget) take(incident string, m models.Minute) bool {
 	if b.perDay <= 0 { // No limit.

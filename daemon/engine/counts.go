@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -115,20 +117,22 @@ type counts struct {
 	byKey   map[seriesKey]*counter
 	dirty   []*counter
 	samples []tsdb.Sample
-	o       *Options
-	day     int32
+	set     Settings
+	// stored counts the series of all streams.
+	stored *atomic.Int64
+	day    int32
 	// folds counts the events that were counted under __overflow__.
 	folds uint64
 }
 
-func newCounts(stream event.StreamKey, t *symbols, o *Options) *counts {
-	return &counts{stream: stream, symbols: t, byKey: map[seriesKey]*counter{}, o: o}
+func newCounts(stream event.StreamKey, t *symbols, set Settings, stored *atomic.Int64) *counts {
+	return &counts{stream: stream, symbols: t, byKey: map[seriesKey]*counter{}, set: set, stored: stored}
 }
 
 // full reports whether no series can be added.
 func (c *counts) full() bool {
-	return c.o.SeriesPerAccount > 0 && len(c.byKey) >= c.o.SeriesPerAccount ||
-		c.o.SeriesInAll > 0 && c.o.stored.Load() >= int64(c.o.SeriesInAll)
+	return c.set.SeriesPerAccount > 0 && len(c.byKey) >= c.set.SeriesPerAccount ||
+		c.set.SeriesInAll > 0 && c.stored.Load() >= int64(c.set.SeriesInAll)
 }
 
 // add counts an event.
@@ -158,7 +162,7 @@ func (c *counts) create(k seriesKey) *counter {
 	}
 	n := &counter{series: tsdb.NewSeries(k.labels(c.stream, c.symbols))}
 	c.byKey[k] = n
-	c.o.stored.Add(1)
+	c.stored.Add(1)
 	return n
 }
 
@@ -178,7 +182,7 @@ func (c *counts) begin(day int32) {
 	for k, n := range c.byKey {
 		if day-n.day > 7 {
 			delete(c.byKey, k)
-			c.o.stored.Add(-1)
+			c.stored.Add(-1)
 		}
 	}
 }

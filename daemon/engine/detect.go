@@ -89,94 +89,107 @@ func (x *modelled) learn(attr int, v symbol) {
 
 // observe counts an event in the models that it feeds.
 func (s *stream) observe(e *event.Event, m models.Minute) {
-	t := s.symbols
-	region, identity := t.of(e.Region), t.of(e.Actor.Identity)
-	op := s.apis.of(e.Service, e.Operation)
-	agent := t.of(e.AgentFamily)
-
-	w := s.identities[identity]
-	if w == nil {
-		w = &who{id: identity, name: t.name(identity), kind: e.Actor.Kind, birth: m, apis: map[symbol]*api{}}
-		w.novelty = models.NewNovelty(m)
-		s.identities[identity] = w
-	}
-	w.observe(e, t, op, region, agent)
+	n := s.names(e)
+	w := s.identity(n.identity, e, m)
+	w.observe(e, s.symbols, n.api, n.region, n.agent)
 	s.learner.Observe(w.name, e.Actor.Kind, e.Source.IP, int32(e.Time.Unix()/86400))
-
-	// The hidden are many, and never have a baseline.
-	if !s.judges(e) || w.name == enrich.Hidden {
+	if !s.teaches(e, w) {
 		return
 	}
-	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
-	machine := e.Actor.Kind == event.KindCloudService
-	ev := attributes{identity, agent, t.of(e.ErrorCode), t.of(e.Source.Address), op}
-
-	a := w.apis[op]
-	if a == nil {
-		a = &api{first: m}
-		w.apis[op] = a
-	}
-	if write {
-		x := s.bump(modelKey{kindCalls, region, identity, op}, w, m, e)
-		s.learnUsual(x, ev)
-		r := s.bump(modelKey{kindAccountCalls, region, op, 0}, nil, m, e)
-		s.learnUsual(r, ev)
-	}
-	if machine {
-		return
-	}
-	if c := e.Actor.Credential; write && c != "" {
-		key, by := symbol(0), identity
-		if longLived(e.Provider, c) {
-			key, by = t.of(c), 0
-		}
-		s.learnUsual(s.bump(modelKey{kindKey, region, key, by}, w, m, e), ev)
-		if m-a.first < 1440 {
-			s.learnUsual(s.bump(modelKey{kindNewAPIs, region, key, by}, w, m, e), ev)
-		}
-	}
-	s.observeErrors(e, w, a, ev, region, identity, op, m)
-	if !failed {
-		a.succeeded = true
-	}
-}
-
-// observeErrors counts an event in the models of errors: the share needs the
-// calls that succeed too, of the series that know errors.
-func (s *stream) observeErrors(e *event.Event, w *who, a *api, ev attributes, region, identity, op symbol, m models.Minute) {
-	failed := e.Outcome == event.OutcomeError
-	t := s.symbols
-	service := t.of(e.Service)
-	for _, k := range [...]modelKey{
-		{kindErrors, region, identity, 0},
-		{kindAPIErrors, region, identity, op},
-		{kindAccountErrors, region, service, 0},
-	} {
-		if !failed {
+	usual := attributes{n.identity, n.agent, n.code, s.symbols.of(e.Source.Address), n.api}
+	var buf [feedsMost]feed
+	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), m) {
+		if !f.counts {
 			// Calls count from the series' first error on: most have none.
-			if x := s.models[k]; x != nil {
+			if x := s.models[f.key]; x != nil {
 				s.touch(x)
 				x.calls++
 			}
 			continue
 		}
 		by := w
-		if kinds[k.kind].account {
+		if kinds[f.key.kind].account {
 			by = nil
 		}
-		x := s.bump(k, by, m, e)
-		x.calls++
-		s.learnUsual(x, ev)
+		x := s.bump(f.key, by, m, e)
+		if f.calls {
+			x.calls++
+		}
+		s.learnUsual(x, usual)
 	}
+}
+
+// identity returns what is known of an event's identity.
+func (s *stream) identity(id symbol, e *event.Event, m models.Minute) *who {
+	w := s.identities[id]
+	if w == nil {
+		s.forget()
+		w = newWho(id, s.symbols.name(id), e.Actor.Kind, m)
+		s.identities[id] = w
+	}
+	return w
+}
+
+// teaches reports whether an event reaches the models. The hidden are many, and
+// never have a baseline.
+func (s *stream) teaches(e *event.Event, w *who) bool { return s.judges(e) && w.name != enrich.Hidden }
+
+// names are the symbols of what an event says.
+type names struct{ region, identity, api, agent, code, service symbol }
+
+func (s *stream) names(e *event.Event) names {
+	t := s.symbols
+	return names{
+		region: t.of(e.Region), identity: t.of(e.Actor.Identity), api: s.apis.of(e.Service, e.Operation),
+		agent: t.of(e.AgentFamily), code: t.of(e.ErrorCode), service: t.of(e.Service),
+	}
+}
+
+// feed is a model series that an event feeds: it counts there, or as one of the
+// calls of which errors are a share, or as both.
+type feed struct {
+	key           modelKey
+	counts, calls bool
+}
+
+// feedsMost is how many series an event feeds at the most.
+const feedsMost = 9
+
+// feeds lists the series that an event feeds. a is what its identity has done
+// with its API so far, and is moved on.
+func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, m models.Minute) []feed {
+	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
+	if write {
+		out = append(out, feed{modelKey{kindCalls, n.region, n.identity, n.api}, true, false},
+			feed{modelKey{kindAccountCalls, n.region, n.api, 0}, true, false})
+	}
+	if e.Actor.Kind == event.KindCloudService {
+		return out
+	}
+	if c := e.Actor.Credential; write && c != "" {
+		key, by := symbol(0), n.identity
+		if longLived(e.Provider, c) {
+			key, by = s.symbols.of(c), 0
+		}
+		out = append(out, feed{modelKey{kindKey, n.region, key, by}, true, false})
+		if m-a.first < 1440 {
+			out = append(out, feed{modelKey{kindNewAPIs, n.region, key, by}, true, false})
+		}
+	}
+	// The share needs the calls that succeed too.
+	out = append(out, feed{modelKey{kindErrors, n.region, n.identity, 0}, failed, true},
+		feed{modelKey{kindAPIErrors, n.region, n.identity, n.api}, failed, true},
+		feed{modelKey{kindAccountErrors, n.region, n.service, 0}, failed, true})
 	if !failed {
-		return
+		a.succeeded = true
+		return out
 	}
-	code := s.bump(modelKey{kindAccountCode, region, t.of(e.ErrorCode), 0}, nil, m, e)
-	s.learnUsual(code, ev)
+	out = append(out, feed{modelKey{kindAccountCode, n.region, n.code, 0}, true, false})
 	if day := int32(e.Time.Unix() / 86400); denied(e.ErrorCode) && !a.succeeded && a.denied != day {
 		a.denied = day
-		s.learnUsual(s.bump(modelKey{kindBreadth, region, identity, 0}, w, m, e), ev)
+		out = append(out, feed{modelKey{kindBreadth, n.region, n.identity, 0}, true, false})
 	}
+	return out
 }
 
 // attributes are the values that an event has of each attribute.
@@ -247,19 +260,34 @@ func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *mode
 // makeRoom forgets the model states that were idle longest, a twentieth of them,
 // where the account has as many as it may. What is open stays.
 func (s *stream) makeRoom() {
-	if s.o.ModelStates <= 0 || len(s.models) < s.o.ModelStates {
+	if s.set.ModelStates <= 0 || len(s.models) < s.set.ModelStates {
 		return
 	}
 	var idle []*modelled
 	for _, kind := range s.all {
 		for _, x := range kind {
-			if x.episode == nil && !x.queued && x.n == 0 && x.calls == 0 {
+			if s.idle(x) {
 				idle = append(idle, x)
 			}
 		}
 	}
 	slices.SortStableFunc(idle, func(a, b *modelled) int { return cmp.Compare(a.seen, b.seen) })
-	for _, x := range idle[:min(len(idle), len(s.models)/20+1)] {
+	s.evict(idle[:min(len(idle), len(s.models)/20+1)])
+}
+
+// idle reports whether a series can be forgotten: nothing is open that tells of
+// it, and it has nothing in the minute under way.
+func (s *stream) idle(x *modelled) bool {
+	if x.episode != nil || x.queued || x.n != 0 || x.calls != 0 {
+		return false
+	}
+	host := s.slots[s.slot(x)]
+	return host == nil || host.series != x
+}
+
+// evict forgets series.
+func (s *stream) evict(list []*modelled) {
+	for _, x := range list {
 		delete(s.models, x.key)
 		x.gone = true
 		s.live[x.key.kind]--
@@ -268,6 +296,44 @@ func (s *stream) makeRoom() {
 	for k := range s.all {
 		s.all[k] = slices.DeleteFunc(s.all[k], func(x *modelled) bool { return x.gone })
 	}
+}
+
+// forget forgets the identities that were idle longest, a twentieth of them,
+// with their series, where the account has as many as it may.
+func (s *stream) forget() {
+	if s.set.Identities <= 0 || len(s.identities) < s.set.Identities {
+		return
+	}
+	busy := map[*who]bool{}
+	for _, kind := range s.all {
+		for _, x := range kind {
+			if x.who != nil && !s.idle(x) {
+				busy[x.who] = true
+			}
+		}
+	}
+	var idle []*who
+	for _, w := range s.identities {
+		if !busy[w] {
+			idle = append(idle, w)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *who) int { return cmp.Or(a.last.Compare(b.last), strings.Compare(a.name, b.name)) })
+	gone := map[*who]bool{}
+	for _, w := range idle[:min(len(idle), len(s.identities)/20+1)] {
+		gone[w] = true
+		delete(s.identities, w.id)
+		s.forgotten++
+	}
+	var series []*modelled
+	for _, kind := range s.all {
+		for _, x := range kind {
+			if gone[x.who] {
+				series = append(series, x)
+			}
+		}
+	}
+	s.evict(series)
 }
 
 // touch notes that a series has something in the minute under way.
@@ -328,7 +394,7 @@ func (s *stream) tick(m models.Minute) {
 // judges reports whether the models look at an event: at calls, and at those of
 // the data category where the configuration asks for them.
 func (s *stream) judges(e *event.Event) bool {
-	return e.Call() && (e.Category != event.CategoryData || s.o.DataEvents)
+	return e.Call() && (e.Category != event.CategoryData || s.set.DataEvents)
 }
 
 // denied reports whether an error code says that the caller may not.

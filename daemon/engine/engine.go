@@ -12,9 +12,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
-	"runtime"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
@@ -36,25 +36,39 @@ import (
 type Log interface {
 	// Read returns a stream's events of a span of time in order of (time, uid).
 	Read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error)
-	// Count is an upper bound of how many events Read would return.
+	// Count is an upper bound of how many events Read would return, CountSince of
+	// those with a larger number than seq.
 	Count(stream event.StreamKey, from, to time.Time) int
+	CountSince(stream event.StreamKey, from, to time.Time, seq uint64) int
+	LastSeq() uint64
 	Streams() []eventlog.StreamStat
 	AppendControl(ctx context.Context, c event.Control) (uint64, error)
-	Watermark(stream event.StreamKey) time.Time
+	// ControlsSince yields the control records with a larger number than seq.
+	ControlsSince(seq uint64) iter.Seq[event.Control]
+	// Thin tells the log which of them nobody will ask for again.
+	Thin(seq uint64) error
 }
 
 // Series is where samples go. Nothing is stored where it is nil, as in a
-// replay.
+// replay. What is written again with the same values changes nothing.
 type Series interface {
 	Append(samples []tsdb.Sample) error
 	Backfill(samples []tsdb.Sample) error
 	CommitBackfill(ctx context.Context, progress func(done, total int)) error
+	// Sync makes durable what was written.
+	Sync() error
 }
 
 // Insights is where insights go. Put is called in order of event time for a
 // stream, by several streams at once.
 type Insights interface {
 	Put(in insight.Insight) (bool, error)
+	// Provisional lists what was said of a stream and is not final.
+	Provisional(stream event.StreamKey) []insight.Insight
+	// Sweep withdraws the final insights that started in a span of time and that
+	// keep does not know.
+	Sweep(stream event.StreamKey, from, to time.Time, keep func(id string) bool) (int, error)
+	Sync() error
 }
 
 // SourceFrontier says how far a source is. A source that is at its end is
@@ -77,35 +91,28 @@ type Options struct {
 	// Network classes an address, so that networks that are known are not
 	// proposed. It may be nil.
 	Network func(netip.Addr) event.Network
+	// Reinterpret, where it is set, changes events as they are read: a rebuild
+	// under today's catalogue and databases.
+	Reinterpret func(*event.Event)
 
-	// Lateness is how much later than another event one may come.
-	Lateness time.Duration
-	// Future is how far ahead of its receipt an event may be.
-	Future time.Duration
-	// WarmUp is how long a stream only learns, in event time.
-	WarmUp time.Duration
-	// BudgetPerDay is how many incidents of an account are told in a day; 0 is
-	// no limit.
-	BudgetPerDay float64
-	// SeriesPerAccount caps the stored series of an account; 0 is no limit.
-	SeriesPerAccount int
-	// SeriesInAll caps the stored series of all accounts; 0 is no limit.
-	SeriesInAll int
-	// ModelStates caps the model states of an account: the longest idle ones
-	// make room. 0 is no limit.
-	ModelStates int
+	// Settings are in force until Configure.
+	Settings Settings
+	// StateDir holds the streams' snapshots. Where it is empty there are none.
+	StateDir string
+	// SnapshotEvery is how much time passes between a stream's snapshots, by the
+	// clock; 0 is five minutes.
+	SnapshotEvery time.Duration
 	// SliceEvents is how many events of a stream the final pass holds in memory
 	// at once, at the most: an hour with more is read in parts. 0 is 100,000.
 	SliceEvents int
-	// DataEvents lets the data category into the call-rate models.
-	DataEvents bool
 
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
 	// stored counts the series of all streams.
-	stored *atomic.Int64
+	stored  *atomic.Int64
+	metrics *metrics
 }
 
 func (o *Options) validate() error {
@@ -114,12 +121,13 @@ func (o *Options) validate() error {
 		return errors.New("engine: no event log")
 	case o.Insights == nil:
 		return errors.New("engine: nowhere to put insights")
-	case o.Lateness < 0 || o.Future < 0 || o.WarmUp < 0:
-		return errors.New("engine: a duration is negative")
 	}
 	o.stored = new(atomic.Int64)
 	if o.SliceEvents <= 0 {
 		o.SliceEvents = 100_000
+	}
+	if o.SnapshotEvery <= 0 {
+		o.SnapshotEvery = 5 * time.Minute
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -127,7 +135,7 @@ func (o *Options) validate() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return nil
+	return o.Settings.validate()
 }
 
 // Engine runs the streams. Its methods are safe for concurrent use, but for
@@ -136,9 +144,23 @@ type Engine struct {
 	o       Options
 	metrics *metrics
 
-	mtx     sync.RWMutex
-	streams map[event.StreamKey]*stream
-	pushes  map[pushKey]*push
+	// controlMtx is held while a control record is written that changes what
+	// follows it.
+	controlMtx sync.Mutex
+	noted      string // The configuration of the last record.
+
+	mtx      sync.RWMutex
+	settings Settings
+	streams  map[event.StreamKey]*stream
+	pushes   map[pushKey]*push
+
+	// opened is the log's last position before anything arrived.
+	opened uint64
+
+	// shadows are streams that are being made anew, until shadowing ends.
+	shadows   sync.WaitGroup
+	shadowing context.Context
+	stop      context.CancelFunc
 }
 
 type pushKey struct {
@@ -156,14 +178,37 @@ type push struct {
 // passes it over.
 const pushIdle = time.Minute
 
-// New returns an Engine without streams; they begin with their first event.
+// New returns an Engine without streams; they begin with their first event, or
+// with Restore.
 func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}}
+	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}}
+	if o.StateDir != "" {
+		if err := os.MkdirAll(o.StateDir, 0o750); err != nil {
+			return nil, fmt.Errorf("making the folder of snapshots: %w", err)
+		}
+		if _, known := readThinned(o.StateDir); !known {
+			// Whoever finds records without this file has lost it.
+			if err := writeThinned(o.StateDir, 0); err != nil {
+				return nil, err
+			}
+		}
+	}
 	e.metrics = newMetrics(o.Registerer, e)
+	e.o.metrics = e.metrics
+	e.shadowing, e.stop = context.WithCancel(context.Background())
+	e.load()
 	return e, nil
+}
+
+// Close ends what runs in the background, and writes the last snapshots. Nothing
+// moves watermarks any more when it is called.
+func (e *Engine) Close() error {
+	e.stop()
+	e.shadows.Wait()
+	return e.SnapshotAll()
 }
 
 // stream returns the stream of that key, which it makes if need be.
@@ -178,7 +223,7 @@ func (e *Engine) stream(key event.StreamKey) *stream {
 	defer e.mtx.Unlock()
 	if s = e.streams[key]; s == nil {
 		key = event.StreamKey{Provider: strings.Clone(key.Provider), Account: strings.Clone(key.Account)}
-		s = newStream(key, &e.o)
+		s = newStream(key, &e.o, e.settings)
 		e.streams[key] = s
 	}
 	return s
@@ -200,7 +245,7 @@ func (e *Engine) list() []*stream {
 // Seq. client names the push client that sent them, and is empty where a source
 // was read.
 func (e *Engine) Arrived(client string, events []event.Event) {
-	now := e.o.Now()
+	now, future := e.o.Now(), e.current().Future
 	var s *stream
 	var newest time.Time
 	note := func() {
@@ -219,7 +264,7 @@ func (e *Engine) Arrived(client string, events []event.Event) {
 			s = e.stream(event.StreamKey{Provider: ev.Provider, Account: ev.Account})
 		}
 		e.metrics.arrived.Inc()
-		if s.ahead(ev) {
+		if ahead(ev, future) {
 			e.metrics.future.Inc()
 			s.mtx.Lock()
 			s.future++
@@ -231,16 +276,12 @@ func (e *Engine) Arrived(client string, events []event.Event) {
 		}
 		if ev.Late {
 			e.metrics.late.Inc()
-			s.mtx.Lock()
-			s.late++
-			s.mtx.Unlock()
 		}
 		if !ev.Call() || e.o.Series == nil {
 			continue
 		}
 		switch {
-		case ev.Late:
-			s.open.addLate(ev)
+		case ev.Late: // It shows once it is in the series.
 		case now.Sub(ev.Time) < openWindow:
 			s.open.add(ev)
 		}
@@ -268,6 +309,7 @@ func (e *Engine) pushed(key event.StreamKey, client string, newest, now time.Tim
 // the allowed lateness. ok is false while a source with a backlog holds it.
 func (e *Engine) watermark(key event.StreamKey) (w time.Time, ok bool) {
 	now := e.o.Now()
+	lateness := e.current().Lateness
 	w = now
 	if e.o.Sources != nil {
 		for _, f := range e.o.Sources() {
@@ -289,157 +331,7 @@ func (e *Engine) watermark(key event.StreamKey) (w time.Time, ok bool) {
 		}
 	}
 	e.mtx.Unlock()
-	return w.Add(-e.o.Lateness).Truncate(time.Minute), true
-}
-
-// Advance moves every stream to its watermark, several at a time.
-func (e *Engine) Advance(ctx context.Context) error {
-	return e.move(ctx, func(s *stream) (time.Time, bool) { return e.watermark(s.key) })
-}
-
-// Finish makes everything in the log final: the end of a replay, when nothing
-// more will come.
-func (e *Engine) Finish(ctx context.Context) error {
-	last := map[event.StreamKey]time.Time{}
-	for _, st := range e.o.Log.Streams() {
-		last[st.Key] = st.Last
-		e.stream(st.Key)
-	}
-	return e.move(ctx, func(s *stream) (time.Time, bool) {
-		t := last[s.key]
-		return t.Truncate(time.Minute).Add(time.Minute), !t.IsZero()
-	})
-}
-
-// Restore brings the streams back to where they were: everything in the log up
-// to each stream's last watermark runs through series and models again. Samples
-// up to stored, which the TSDB has, are not written again; a zero time writes
-// all, which is a rebuild.
-func (e *Engine) Restore(ctx context.Context, stored time.Time) error {
-	for _, st := range e.o.Log.Streams() {
-		e.stream(st.Key)
-	}
-	return e.each(ctx, stored, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
-		w := e.o.Log.Watermark(s.key)
-		if !w.IsZero() {
-			if err := s.advance(ctx, w, 0, emit); err != nil {
-				return err
-			}
-		}
-		return e.reopen(ctx, s, w)
-	})
-}
-
-// reopen shows again what the log holds after a stream's watermark.
-func (e *Engine) reopen(ctx context.Context, s *stream, from time.Time) error {
-	if e.o.Series == nil {
-		return nil
-	}
-	now := e.o.Now()
-	if oldest := now.Add(-openWindow); from.Before(oldest) {
-		from = oldest
-	}
-	events, err := e.o.Log.Read(ctx, eventlog.ReadQuery{Stream: s.key, From: from, To: now.Add(e.o.Future)})
-	if err != nil {
-		return fmt.Errorf("reading the open minutes of %s: %w", s.key, err)
-	}
-	for i := range events {
-		if ev := &events[i]; ev.Call() && !s.ahead(ev) {
-			s.open.add(ev)
-		}
-	}
-	return nil
-}
-
-// move moves streams to their targets.
-func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool)) error {
-	return e.each(ctx, time.Time{}, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
-		to, ok := target(s)
-		if !ok {
-			return nil
-		}
-		return e.moveStream(ctx, s, to, emit)
-	})
-}
-
-// backfillAge is how old a sample may be, by the clock, to go to the head of
-// the series like a live one; older ones are written as blocks.
-const backfillAge = 6 * time.Hour
-
-// each runs do for every stream, several at a time, with a function that stores
-// the samples after a time. Blocks of history are written at the end.
-func (e *Engine) each(ctx context.Context, after time.Time, do func(context.Context, *stream, func([]tsdb.Sample) error) error) error {
-	var backfilled atomic.Bool
-	edge := e.o.Now().Add(-backfillAge).UnixMilli()
-	emit := func(samples []tsdb.Sample) error {
-		if e.o.Series == nil {
-			return nil
-		}
-		if !after.IsZero() {
-			samples = samples[sampleIndex(samples, after.UnixMilli()+1):]
-		}
-		i := sampleIndex(samples, edge)
-		if i > 0 {
-			backfilled.Store(true)
-			if err := e.o.Series.Backfill(samples[:i]); err != nil {
-				return err
-			}
-		}
-		if i == len(samples) {
-			return nil
-		}
-		return e.o.Series.Append(samples[i:])
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, s := range e.list() {
-		g.Go(func() error { return do(gctx, s, emit) })
-	}
-	err := g.Wait()
-	if backfilled.Load() {
-		if cerr := e.o.Series.CommitBackfill(ctx, nil); cerr != nil {
-			err = errors.Join(err, fmt.Errorf("writing the history of series: %w", cerr))
-		}
-	}
-	return err
-}
-
-// sampleIndex is the index of the first sample at or after t, in milliseconds.
-func sampleIndex(samples []tsdb.Sample, t int64) int {
-	i, _ := slices.BinarySearchFunc(samples, t, func(s tsdb.Sample, t int64) int {
-		if s.T < t {
-			return -1
-		}
-		return 1
-	})
-	return i
-}
-
-func (e *Engine) moveStream(ctx context.Context, s *stream, to time.Time, emit func([]tsdb.Sample) error) error {
-	to = to.Truncate(time.Minute)
-	if s.begun && !s.done.Before(to) {
-		return nil
-	}
-	if !s.begun {
-		if first, ok := s.firstStored(); !ok || !first.Before(to) {
-			return nil // Nothing would become final.
-		}
-	}
-	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlWatermark, Stream: s.key, Time: to})
-	if err != nil {
-		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)
-	}
-	if err := s.advance(ctx, to, seq, emit); err != nil {
-		return err
-	}
-	if e.o.Series == nil {
-		return nil
-	}
-	s.open.drop(to.UnixMilli())
-	if late := s.open.takeLate(seq); len(late) > 0 {
-		return e.o.Series.Append(late)
-	}
-	return nil
+	return w.Add(-lateness).Truncate(time.Minute), true
 }
 
 // LiveSeries serves the open minutes. It makes Engine a tsdb.LiveSource.

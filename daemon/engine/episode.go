@@ -88,13 +88,7 @@ const accountPatience = 5
 // mutes it, or its gate is not open (yet).
 func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	ep := x.episode
-	if ep.raised != nil || ep.mute != "" || v.F < s.families[x.key.kind].Threshold() {
-		return
-	}
-	if x.share != nil && !x.share.Doubled() {
-		return
-	}
-	if kinds[x.key.kind].account && m-ep.start < accountPatience {
+	if ep.raised != nil || ep.mute != "" || !s.ripe(x, ep.start, m, v) {
 		return
 	}
 	slot := s.slot(x)
@@ -103,35 +97,67 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 		ep.host = other
 		other.guests++
 		s.attached++
+		s.preview.replaced(s, x.key, other.raised.ID)
 		return
 	}
-	start := minuteTime(v.Start)
-	found := s.gather(x, start, minuteTime(m+1))
+	if s.set.OpenInsights > 0 && len(s.slots) >= s.set.OpenInsights {
+		ep.mute = "limit"
+		s.capped++
+		return
+	}
+	found := s.gather(x, minuteTime(v.Start), minuteTime(m+1))
 	if kinds[x.key.kind].account {
 		if by, ok := s.explained(x, found, m); ok {
 			ep.mute = "explained by " + by
 			s.attached++
+			s.preview.replaced(s, x.key, by)
 			return
 		}
 	}
-	in := s.describe(x, m, v, found)
-	in.State, in.Start, in.Detected = insight.StateStart, found.firstOr(start), x.last
-	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
+	in := s.compose(x, m, v, found)
 	in.Incident = s.incident(x, found, m)
+	s.suppress(&in, s.budget.take(in.Incident, m))
+	if in.Suppressed != "" {
+		s.suppressed++
+	}
+	in.Supersedes = s.preview.confirmed(s, in)
+	ep.raised = &in
+	s.slots[slot] = ep
+	s.tell(x, in.ID, 1<<30)
+	s.put(in)
+}
+
+// ripe reports whether a verdict is enough to be told.
+func (s *stream) ripe(x *modelled, start, m models.Minute, v models.Verdict) bool {
+	switch {
+	case v.F < s.families[x.key.kind].Threshold():
+	case x.share != nil && !x.share.Doubled():
+	case kinds[x.key.kind].account && m-start < accountPatience:
+	default:
+		return true
+	}
+	return false
+}
+
+// compose makes the insight of an episode as it starts, all but its incident.
+func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *evidence) insight.Insight {
+	in := s.describe(x, m, v, found)
+	in.State, in.Start, in.Detected = insight.StateStart, found.firstOr(minuteTime(v.Start)), x.last
+	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
 	in.Confidence = confidence(v.F, s.live[x.key.kind])
 	in.Severity = severity(in.Type, x.risk, x.kindOfWho(), found)
-	if !s.budget.take(in.Incident, m) {
-		in.Suppressed = fmt.Sprintf("budget: more than %g incidents a day", s.o.BudgetPerDay)
-		s.suppressed++
+	return in
+}
+
+// suppress says why an insight is not notified.
+func (s *stream) suppress(in *insight.Insight, told bool) {
+	if !told {
+		in.Suppressed = fmt.Sprintf("budget: more than %g incidents a day", s.set.BudgetPerDay)
 	}
 	in.Alert = insight.Alert{Reason: "no notifier is configured; insight_confidence on /metrics shows it"}
 	if in.Suppressed != "" {
 		in.Alert.Reason = in.Suppressed
 	}
-	ep.raised = &in
-	s.slots[slot] = ep
-	s.tell(x, in.ID, 1<<30)
-	s.put(in)
 }
 
 // end ends the episode of a series, and the insight that tells of it unless
@@ -213,6 +239,9 @@ func (s *stream) explained(x *modelled, found *evidence, m models.Minute) (strin
 			k.api = x.key.x
 		}
 		t, ok := s.told[k]
+		if !ok && s.foreseeing {
+			t, ok = s.preview.tells[k]
+		}
 		if !ok || t.until < m {
 			continue
 		}

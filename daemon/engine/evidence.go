@@ -36,11 +36,15 @@ func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
 	for i := range ev.values {
 		ev.values[i] = map[string]int{}
 	}
-	if from.Before(s.sliceFrom) {
-		for s.o.Log.Count(s.key, from, s.sliceFrom) > evidenceLimit {
-			from = from.Add(s.sliceFrom.Sub(from) / 2)
+	if edge := s.sliceFrom; s.foreseeing || from.Before(edge) {
+		q := s.readQuery(from, edge)
+		if s.foreseeing {
+			q.To, q.MaxSeq = to, s.preview.seq
 		}
-		earlier, err := s.o.Log.Read(context.Background(), s.readQuery(from, s.sliceFrom))
+		for s.o.Log.Count(s.key, q.From, q.To) > evidenceLimit {
+			q.From = q.From.Add(q.To.Sub(q.From) / 2)
+		}
+		earlier, err := s.read(context.Background(), q)
 		if err != nil {
 			s.o.Logger.Error("Reading the events behind an insight", "stream", s.key, "from", from, "err", err)
 		}

@@ -29,12 +29,19 @@ func (s *stream) incident(x *modelled, found *evidence, m models.Minute) string 
 	} else {
 		who, _ = found.top(attrIdentity)
 	}
-	g, ok := s.groups[who]
+	groups := s.groups
+	if s.foreseeing {
+		if g, ok := groups[who]; ok && m-g.start <= incidentSpan {
+			return g.id
+		}
+		groups = s.preview.groups
+	}
+	g, ok := groups[who]
 	if !ok || m-g.start > incidentSpan {
 		h := xxhash.New()
 		fmt.Fprintf(h, "%s\x00%s\x00%d", s.key, who, m)
 		g = group{id: hex.EncodeToString(h.Sum(nil)), start: m}
-		s.groups[who] = g
+		groups[who] = g
 	}
 	return g.id
 }

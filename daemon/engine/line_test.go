@@ -83,8 +83,9 @@ func newLine(t *testing.T, edit func(*Options)) *line {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	o := Options{
-		Log: log, Insights: store, Lateness: 30 * time.Minute, Future: 10 * time.Minute, WarmUp: 24 * time.Hour, BudgetPerDay: 5,
-		Now: func() time.Time { return epoch.Add(60 * 24 * time.Hour) },
+		Log: log, Insights: store, StateDir: t.TempDir(),
+		Settings: Settings{Lateness: 30 * time.Minute, Future: 10 * time.Minute, WarmUp: 24 * time.Hour, BudgetPerDay: 5},
+		Now:      func() time.Time { return epoch.Add(60 * 24 * time.Hour) },
 	}
 	if edit != nil {
 		edit(&o)
@@ -217,7 +218,7 @@ func TestOrderChangesNothing(t *testing.T) {
 			require.NoError(t, l.engine.move(context.Background(), func(*stream) (time.Time, bool) { return epoch.Add(158*time.Hour + 5*time.Minute), true }))
 			again, err := New(l.engine.o)
 			require.NoError(t, err)
-			require.NoError(t, again.Restore(context.Background(), time.Time{}))
+			require.NoError(t, again.Restore(context.Background()))
 			l.engine = again
 			finish(l)
 		},

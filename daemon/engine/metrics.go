@@ -6,7 +6,9 @@ import (
 
 // metrics are what the engine tells of itself.
 type metrics struct {
-	arrived, late, future prometheus.Counter
+	arrived, late, future     prometheus.Counter
+	damaged, snapshotFailures prometheus.Counter
+	snapshots                 prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
@@ -20,9 +22,19 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 		future: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "insightd_engine_events_future_total", Help: "Events whose time is too far ahead of their receipt: they are stored, and change nothing else.",
 		}),
+		damaged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "insightd_engine_snapshots_damaged_total", Help: "Snapshots of streams that could not be used at a start.",
+		}),
+		snapshotFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "insightd_engine_snapshot_failures_total", Help: "Snapshots of streams that could not be written.",
+		}),
+		snapshots: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "insightd_engine_snapshot_duration_seconds", Help: "How long writing a stream's snapshot took.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.arrived, m.late, m.future, &collector{
+		reg.MustRegister(m.arrived, m.late, m.future, m.damaged, m.snapshotFailures, m.snapshots, &collector{
 			e:         e,
 			watermark: prometheus.NewDesc("insightd_engine_watermark_timestamp_seconds", "Up to where a stream is final.", []string{"provider", "account"}, nil),
 			final:     prometheus.NewDesc("insightd_engine_events_final_total", "Events that became final, by stream.", []string{"provider", "account"}, nil),
@@ -30,6 +42,10 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 			folded:    prometheus.NewDesc("insightd_engine_events_folded_total", "Counts of events that went to the overflow series, since the account has as many series as it may.", []string{"provider", "account"}, nil),
 			told:      prometheus.NewDesc("insightd_engine_insights_suppressed_total", "Insights that the budget kept from being told.", []string{"provider", "account"}, nil),
 			evicted:   prometheus.NewDesc("insightd_engine_model_states_evicted_total", "Model states that made room for others, since the account has as many as it may.", []string{"provider", "account"}, nil),
+			capped:    prometheus.NewDesc("insightd_engine_insights_capped_total", "Insights that were not raised, since the account has as many open as it may.", []string{"provider", "account"}, nil),
+			forgotten: prometheus.NewDesc("insightd_engine_identities_forgotten_total", "Identities that made room for others, since the account has as many as it may.", []string{"provider", "account"}, nil),
+			snapshot:  prometheus.NewDesc("insightd_engine_snapshot_timestamp_seconds", "When a stream's snapshot was written last.", []string{"provider", "account"}, nil),
+			skipped:   prometheus.NewDesc("insightd_engine_preview_skipped_total", "Counts of arrived events that were left to the final pass, since too many series had something open.", []string{"provider", "account"}, nil),
 			attached:  prometheus.NewDesc("insightd_engine_insights_attached_total", "Episodes that were told with another insight.", []string{"provider", "account"}, nil),
 		})
 	}
@@ -40,11 +56,12 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 type collector struct {
 	e                                                         *Engine
 	watermark, final, series, folded, told, evicted, attached *prometheus.Desc
+	capped, forgotten, snapshot, skipped                      *prometheus.Desc
 }
 
 // Describe sends the descriptions of the streams' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached} {
+	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped} {
 		ch <- d
 	}
 }
@@ -55,7 +72,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		s.mtx.Lock()
 		p, a := s.key.Provider, s.key.Account
 		if s.begun {
-			ch <- prometheus.MustNewConstMetric(c.watermark, prometheus.GaugeValue, float64(s.done.Unix()), p, a)
+			ch <- prometheus.MustNewConstMetric(c.watermark, prometheus.GaugeValue, float64(s.position.done.Unix()), p, a)
 		}
 		ch <- prometheus.MustNewConstMetric(c.final, prometheus.CounterValue, float64(s.events), p, a)
 		for typ, n := range s.liveSeries() {
@@ -64,6 +81,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.folded, prometheus.CounterValue, float64(s.counts.folds), p, a)
 		ch <- prometheus.MustNewConstMetric(c.told, prometheus.CounterValue, float64(s.suppressed), p, a)
 		ch <- prometheus.MustNewConstMetric(c.evicted, prometheus.CounterValue, float64(s.evicted), p, a)
+		ch <- prometheus.MustNewConstMetric(c.capped, prometheus.CounterValue, float64(s.capped), p, a)
+		ch <- prometheus.MustNewConstMetric(c.forgotten, prometheus.CounterValue, float64(s.forgotten), p, a)
+		ch <- prometheus.MustNewConstMetric(c.skipped, prometheus.CounterValue, float64(s.preview.skipped), p, a)
+		if !s.snapshot.at.IsZero() {
+			ch <- prometheus.MustNewConstMetric(c.snapshot, prometheus.GaugeValue, float64(s.snapshot.at.Unix()), p, a)
+		}
 		ch <- prometheus.MustNewConstMetric(c.attached, prometheus.CounterValue, float64(s.attached), p, a)
 		s.mtx.Unlock()
 	}

@@ -15,15 +15,16 @@ import (
 const openWindow = 3 * time.Hour
 
 // open counts what has arrived and is not final yet: the minutes after the
-// watermark, and the events that came too late for theirs. It is served beside
-// the stored series until the watermark passes. It has its own symbols, so that
-// arrival never waits for the final pass.
+// watermark. It is served beside the stored series until the watermark passes.
+// It has its own symbols, so that arrival never waits for the final pass.
 type open struct {
 	mtx     sync.Mutex
 	stream  event.StreamKey
 	symbols *symbols
 	series  map[seriesKey]*openSeries
-	late    map[lateKey]float64
+	// limit is how many series there may be at a time; others count in the
+	// overflow series. 0 is no limit.
+	limit int
 }
 
 type openSeries struct {
@@ -32,16 +33,8 @@ type openSeries struct {
 	v      []float64
 }
 
-type lateKey struct {
-	key    seriesKey
-	minute int64 // start, Unix minutes
-}
-
-func newOpen(stream event.StreamKey) *open {
-	return &open{
-		stream: stream, symbols: newSymbols(),
-		series: map[seriesKey]*openSeries{}, late: map[lateKey]float64{},
-	}
+func newOpen(stream event.StreamKey, limit int) *open {
+	return &open{stream: stream, symbols: newSymbols(), series: map[seriesKey]*openSeries{}, limit: limit}
 }
 
 // add counts an event that has arrived.
@@ -51,39 +44,16 @@ func (o *open) add(e *event.Event) {
 	defer o.mtx.Unlock()
 	seriesOf(e, o.symbols, func(k seriesKey) {
 		s := o.series[k]
+		if s == nil && o.limit > 0 && len(o.series) >= o.limit {
+			k = k.folded(o.symbols)
+			s = o.series[k]
+		}
 		if s == nil {
 			s = &openSeries{labels: k.labels(o.stream, o.symbols)}
 			o.series[k] = s
 		}
 		s.add(t)
 	})
-}
-
-// addLate counts an event that came after the watermark.
-func (o *open) addLate(e *event.Event) {
-	m := e.Time.Unix() / 60
-	o.mtx.Lock()
-	defer o.mtx.Unlock()
-	seriesOf(e, o.symbols, func(k seriesKey) { o.late[lateKey{k, m}]++ })
-}
-
-// takeLate hands out the samples of what came late, for the log's position n.
-func (o *open) takeLate(n uint64) []tsdb.Sample {
-	o.mtx.Lock()
-	defer o.mtx.Unlock()
-	if len(o.late) == 0 {
-		return nil
-	}
-	var out []tsdb.Sample
-	for k, v := range o.late {
-		out = append(out, tsdb.Sample{
-			Series: tsdb.NewSeries(k.key.labels(o.stream, o.symbols)),
-			T:      tsdb.LateSampleTime(time.Unix(k.minute*60, 0), n),
-			V:      v,
-		})
-	}
-	clear(o.late)
-	return out
 }
 
 // drop forgets the minutes that end at or before t, in milliseconds: they are
@@ -102,8 +72,20 @@ func (o *open) drop(t int64) {
 			s.t, s.v = s.t[i:], s.v[i:]
 		}
 	}
-	if len(o.series) == 0 && len(o.late) == 0 && len(o.symbols.names) > 1<<16 {
-		o.symbols = newSymbols() // Keys and symbols are forgotten together.
+	if len(o.symbols.names) > 1<<16+8*len(o.series) {
+		o.renumber()
+	}
+}
+
+// renumber forgets the symbols that no series uses.
+func (o *open) renumber() {
+	old, series := o.symbols, o.series
+	o.symbols, o.series = newSymbols(), make(map[seriesKey]*openSeries, len(series))
+	for k, s := range series {
+		for _, y := range []*symbol{&k.region, &k.x, &k.y, &k.z} {
+			*y = o.symbols.of(old.name(*y))
+		}
+		o.series[k] = s
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -88,20 +89,20 @@ func TestKnownIsBoundedAndForgetsTheOldest(t *testing.T) {
 	y := newSymbols()
 	var k known
 	for i := range 200 {
-		k.add(symbol(i), int32(i))
+		k.add(y, y.of(fmt.Sprintf("v%03d", i)), int32(i))
 	}
 	require.Len(t, k, knownLimit)
-	require.Contains(t, k, symbol(199))
-	require.NotContains(t, k, symbol(0))
+	require.Contains(t, k, y.of("v199"))
+	require.NotContains(t, k, y.of("v000"))
 
 	var f known
 	for day := range int32(30) {
-		f.add(y.of("daily"), day)
+		f.add(y, y.of("daily"), day)
 		if day == 3 || day == 20 {
-			f.add(y.of("twice"), day)
+			f.add(y, y.of("twice"), day)
 		}
 	}
-	f.add(y.of("once"), 29)
+	f.add(y, y.of("once"), 29)
 	got := map[string]string{}
 	for _, v := range f.list(y, 30) {
 		got[v.Value] = v.Frequency

@@ -43,6 +43,28 @@ type who struct {
 	apis map[symbol]*api
 }
 
+func newWho(id symbol, name string, k event.Kind, birth models.Minute) *who {
+	return &who{id: id, name: name, kind: k, birth: birth, novelty: models.NewNovelty(birth), apis: map[symbol]*api{}}
+}
+
+// apisLimit is how many operations of an identity are told apart. Beyond it an
+// operation counts as one that it always used.
+const apisLimit = 4096
+
+// api returns what the identity has done with an operation.
+func (w *who) api(op symbol, m models.Minute) *api {
+	a := w.apis[op]
+	switch {
+	case a != nil:
+	case len(w.apis) >= apisLimit:
+		a = &api{first: w.birth, succeeded: true}
+	default:
+		a = &api{first: m}
+		w.apis[op] = a
+	}
+	return a
+}
+
 // api is what an identity has done with one operation.
 type api struct {
 	first     models.Minute
@@ -59,7 +81,7 @@ type knownValue struct {
 	last int32 // UTC day
 }
 
-func (k *known) add(v symbol, day int32) {
+func (k *known) add(t *symbols, v symbol, day int32) {
 	if *k == nil {
 		*k = known{}
 	}
@@ -69,7 +91,7 @@ func (k *known) add(v symbol, day int32) {
 			var oldest symbol
 			last := int32(1<<31 - 1)
 			for y, o := range *k {
-				if o.last < last || o.last == last && y < oldest {
+				if o.last < last || o.last == last && t.name(y) < t.name(oldest) {
 					oldest, last = y, o.last
 				}
 			}
@@ -132,13 +154,13 @@ func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbo
 	if e.Actor.Kind == event.KindHuman {
 		w.kind = event.KindHuman
 	}
-	w.operations.add(operation, day)
-	w.regions.add(region, day)
+	w.operations.add(t, operation, day)
+	w.regions.add(t, region, day)
 	if agent != 0 {
-		w.agents.add(agent, day)
+		w.agents.add(t, agent, day)
 	}
 	if e.Source.Country != "" {
-		w.countries.add(t.of(e.Source.Country), day)
+		w.countries.add(t, t.of(e.Source.Country), day)
 	}
 	if ip := e.Source.IP; ip.IsValid() {
 		bits := 24
@@ -146,7 +168,7 @@ func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbo
 			bits = 48
 		}
 		if p, err := ip.Unmap().Prefix(bits); err == nil {
-			w.networks.add(t.of(p.String()), day)
+			w.networks.add(t, t.of(p.String()), day)
 		}
 	}
 }

@@ -125,7 +125,7 @@ func TestWatermarkWaitsForBacklogAndPushClients(t *testing.T) {
 func TestSeriesBeyondTheCapAreFolded(t *testing.T) {
 	now := epoch.Add(24 * time.Hour)
 	l, db := withSeries(t, &now)
-	l.engine.o.SeriesPerAccount = 40
+	l.engine.settings.SeriesPerAccount = 40
 	var events []event.Event
 	for i := range 200 {
 		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
@@ -157,7 +157,7 @@ func TestBandsFollowTheSeries(t *testing.T) {
 }
 
 func TestModelStatesBeyondTheCapMakeRoom(t *testing.T) {
-	l := newLine(t, func(o *Options) { o.ModelStates = 100 })
+	l := newLine(t, func(o *Options) { o.Settings.ModelStates = 100 })
 	events := office(3)
 	for i := range 500 {
 		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -17,12 +16,14 @@ import (
 // stream is what one provider's account did, with its series, models and
 // budget. One goroutine at a time moves it on; arrival touches only open.
 type stream struct {
-	key  event.StreamKey
-	o    *Options
-	open *open
+	key      event.StreamKey
+	o        *Options
+	insights Insights
+	open     *open
 
 	// mtx guards what the final pass owns, against those who ask.
 	mtx        sync.Mutex
+	set        Settings
 	symbols    *symbols
 	apis       *apis
 	counts     *counts
@@ -39,36 +40,51 @@ type stream struct {
 	told       map[toldKey]told
 	budget     *budget
 	gauge      gauge
+	position   position
+	preview    *preview
+	shadow     *shadow
+	snapshot   snapshotState
 
 	begun     bool
 	first     models.Minute // of the stream's first event
 	last      models.Minute // of its last event so far
 	firstTime time.Time
 	lastTime  time.Time
-	done      time.Time     // everything before it is final
 	passed    models.Minute // time has passed to here
 	upkeep    models.Minute
-	events    uint64
-	future    uint64
-	late      uint64
+	compacted int // symbols after the last compaction
+
+	events uint64
+	future uint64 // on arrival
+	late   uint64
+	// untaught counts late events that the models have not learned, from
+	// untaughtFrom on.
+	untaught     uint64
+	untaughtFrom time.Time
+	relearned    time.Time // when it was made anew last, by the clock
 
 	evicted    uint64 // model states that made room
+	forgotten  uint64 // identities that made room
 	attached   uint64 // insights that were told with another
+	capped     uint64 // insights that were not raised, since too many are open
 	suppressed int
 
-	slice     []event.Event
-	sliceFrom time.Time
-	seq       uint64
+	// The slice under way, and where it begins. Where foreseeing is set there is
+	// none, and what has arrived is looked at instead.
+	slice      []event.Event
+	sliceFrom  time.Time
+	foreseeing bool
 }
 
-func newStream(key event.StreamKey, o *Options) *stream {
+func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 	t := newSymbols()
 	s := &stream{
-		key: key, o: o, open: newOpen(key), symbols: t, apis: newAPIs(t),
-		counts:     newCounts(key, t, o),
+		key: key, o: o, insights: o.Insights, set: set, open: newOpen(key, set.SeriesPerAccount), symbols: t, apis: newAPIs(t),
+		counts:     newCounts(key, t, set, o.stored),
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
-		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(o.BudgetPerDay),
+		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay),
+		preview: newPreview(),
 	}
 	for k := range s.families {
 		s.families[k] = models.NewFamily(kinds[k].params())
@@ -86,7 +102,7 @@ func newLearner(o *Options) *enrich.Learner {
 }
 
 // warmUp is how many minutes a stream only learns.
-func (s *stream) warmUp() models.Minute { return models.Minute(s.o.WarmUp / time.Minute) }
+func (s *stream) warmUp() models.Minute { return models.Minute(s.set.WarmUp / time.Minute) }
 
 // start begins the stream at its first event.
 func (s *stream) start(first time.Time) {
@@ -95,86 +111,10 @@ func (s *stream) start(first time.Time) {
 	s.last = s.first
 	s.passed, s.upkeep = s.first-1, s.first
 	s.firstTime = first
-	s.done = first.Truncate(time.Minute)
+	s.position.done = first.Truncate(time.Minute)
 }
 
 func minuteOf(t time.Time) models.Minute { return models.Minute(t.Unix() / 60) }
-
-func (s *stream) readQuery(from, to time.Time) eventlog.ReadQuery {
-	return eventlog.ReadQuery{Stream: s.key, From: from, To: to, MaxSeq: s.seq}
-}
-
-// advance makes everything before the watermark final: in order of (time, uid),
-// slice by slice, whatever the order in which it came. seq is the log's
-// position at which the watermark was reached: what came later is late. emit
-// takes the samples of each slice.
-func (s *stream) advance(ctx context.Context, to time.Time, seq uint64, emit func([]tsdb.Sample) error) error {
-	to = to.Truncate(time.Minute)
-	s.mtx.Lock()
-	s.seq = seq
-	s.mtx.Unlock()
-	if !s.begun {
-		first, ok := s.firstStored()
-		if !ok {
-			return nil
-		}
-		s.mtx.Lock()
-		s.start(first)
-		s.mtx.Unlock()
-	}
-	for s.done.Before(to) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		from := s.done
-		next := s.sliceEnd(from, to)
-		events, err := s.o.Log.Read(ctx, s.readQuery(from, next))
-		if err != nil {
-			return fmt.Errorf("reading events of %s from %s: %w", s.key, from.Format(time.RFC3339), err)
-		}
-		s.mtx.Lock()
-		s.slice, s.sliceFrom = events, from
-		s.process(next)
-		s.slice = nil
-		samples := s.counts.samples
-		s.counts.samples = s.counts.samples[:0]
-		s.done = next
-		s.mtx.Unlock()
-		if err := emit(samples); err != nil {
-			return fmt.Errorf("storing samples of %s: %w", s.key, err)
-		}
-	}
-	return nil
-}
-
-// firstStored is the time of the stream's first event in the log.
-func (s *stream) firstStored() (time.Time, bool) {
-	for _, st := range s.o.Log.Streams() {
-		if st.Key == s.key {
-			return st.First, st.Events > 0
-		}
-	}
-	return time.Time{}, false
-}
-
-// sliceEnd is how far the next slice goes: to the end of an hour, over hours
-// without events, and less far where an hour is too much for memory.
-func (s *stream) sliceEnd(from, to time.Time) time.Time {
-	next := from.Truncate(time.Hour).Add(time.Hour)
-	for next.Before(to) && s.o.Log.Count(s.key, from, next) == 0 {
-		next = next.Add(time.Hour)
-	}
-	if next.After(to) {
-		next = to
-	}
-	for s.o.Log.Count(s.key, from, next) > s.o.SliceEvents && next.Sub(from) > time.Minute {
-		next = from.Add(next.Sub(from) / 2).Truncate(time.Minute)
-		if !next.After(from) {
-			next = from.Add(time.Minute)
-		}
-	}
-	return next
-}
 
 // process runs the slice's events through series and models, minute by minute,
 // and then time itself to its end.
@@ -196,6 +136,11 @@ func (s *stream) process(to time.Time) {
 func (s *stream) minute(m models.Minute, events []event.Event) {
 	s.pass(m - 1)
 	if day := m / 1440; day != s.counts.day {
+		if s.overgrown() {
+			if err := s.compact(); err != nil {
+				s.o.Logger.Error("Making a stream smaller", "stream", s.key, "err", err)
+			}
+		}
 		s.counts.begin(day)
 		s.retune()
 	}
@@ -281,19 +226,32 @@ func (s *stream) keep(m models.Minute) {
 func (s *stream) retune() {
 	s.families[kindCalls].SetPotential(float64(max(10, s.live[kindAccountCalls])))
 	for k, f := range s.families {
-		f.SetThreshold(threshold(s.live[k], s.o.BudgetPerDay))
+		f.SetThreshold(threshold(s.live[k], s.set.BudgetPerDay))
 	}
 }
 
 // ahead reports whether an event is too far ahead of its receipt to be
 // believed. It is stored, and moves nothing.
-func (s *stream) ahead(e *event.Event) bool {
-	return !e.Received.IsZero() && e.Time.Sub(e.Received) > s.o.Future
+func (s *stream) ahead(e *event.Event) bool { return ahead(e, s.set.Future) }
+
+func ahead(e *event.Event, future time.Duration) bool {
+	return !e.Received.IsZero() && e.Time.Sub(e.Received) > future
+}
+
+// read reads events from the log, as they are to be understood.
+func (s *stream) read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error) {
+	events, err := s.o.Log.Read(ctx, q)
+	if s.o.Reinterpret != nil {
+		for i := range events {
+			s.o.Reinterpret(&events[i])
+		}
+	}
+	return events, err
 }
 
 // put hands an insight on.
 func (s *stream) put(in insight.Insight) {
-	if _, err := s.o.Insights.Put(in); err != nil {
+	if _, err := s.insights.Put(in); err != nil {
 		s.o.Logger.Error("Keeping an insight", "id", in.ID, "err", err)
 	}
 }

@@ -77,7 +77,7 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 		Suppressed: s.suppressed, Detectors: []insight.DetectorCoverage{}, Networks: []insight.ProposedNetwork{},
 	}
 	if s.begun {
-		done := s.done
+		done := s.position.done
 		c.Watermark = &done
 	}
 	for _, p := range s.learner.Proposed() {
@@ -91,7 +91,7 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 		}
 		regions[typ][k.region]++
 	}
-	ready := s.firstTime.Add(s.o.WarmUp)
+	ready := s.firstTime.Add(s.set.WarmUp)
 	for _, typ := range []string{insight.TypeAPICallRate, insight.TypeAPIErrorRate, insight.TypeAk} {
 		var names []string
 		for r := range regions[typ] {
@@ -104,9 +104,9 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 		for _, r := range names {
 			d := insight.DetectorCoverage{InsightType: typ, Region: r, State: "ready", Reason: fmt.Sprintf("%d series have a model", regions[typ][s.symbols.byName[r]])}
 			switch {
-			case s.done.Before(ready):
+			case s.position.done.Before(ready):
 				d.State, d.Until = "learning", &ready
-				d.Reason = fmt.Sprintf("the first %s of an account teach and raise nothing", s.o.WarmUp)
+				d.Reason = fmt.Sprintf("the first %s of an account teach and raise nothing", s.set.WarmUp)
 			case now.Sub(s.lastTime) > 24*time.Hour:
 				d.State = "blind"
 				d.Reason = "no event of the account since " + s.lastTime.Format(time.RFC3339)
@@ -185,8 +185,8 @@ func (e *Engine) FinalUpTo() time.Time {
 	var least time.Time
 	for _, s := range e.list() {
 		s.mtx.Lock()
-		if s.begun && (least.IsZero() || s.done.Before(least)) {
-			least = s.done
+		if s.begun && (least.IsZero() || s.position.done.Before(least)) {
+			least = s.position.done
 		}
 		s.mtx.Unlock()
 	}

@@ -25,6 +25,10 @@ const (
 	// ControlConfig says under which configuration, catalogue and GeoIP
 	// versions the events that follow were read.
 	ControlConfig = "config"
+	// ControlRebuild says that a stream's models were made anew from everything
+	// that the log held of it at this position, up to its last watermark: history
+	// had been added to it.
+	ControlRebuild = "rebuild"
 	// ControlFeedback is what a user said of an insight.
 	ControlFeedback = "feedback"
 )

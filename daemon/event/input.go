@@ -1,11 +1,8 @@
 package event
 
 import (
-	"bufio"
 	"io"
 	"sync"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 const (
@@ -28,7 +25,7 @@ type input struct {
 	// err is what ended the stream, io.EOF at its proper end.
 	err     error
 	started bool
-	unzip   *unzipper
+	unzip   *gunzipper
 }
 
 // offset is the place of the unread part in the decompressed stream.
@@ -53,13 +50,9 @@ func (in *input) start() bool {
 	for in.held() < 3 && in.read() {
 	}
 	if b := in.buf; len(b) >= 2 && b[0] == 0x1f && b[1] == 0x8b {
-		in.unzip = unzippers.Get().(*unzipper)
-		src, err := in.unzip.open(b, in.src, in.err)
-		in.src, in.buf, in.err = src, nil, nil
-		if err != nil {
-			in.stop(err)
-			return false
-		}
+		in.unzip = gunzippers.Get().(*gunzipper)
+		in.unzip.open(&rest{head: b, src: in.src, err: in.err})
+		in.src, in.buf, in.err = in.unzip, nil, nil
 		for in.held() < 3 && in.read() {
 		}
 	}
@@ -118,53 +111,14 @@ func (in *input) forget() {
 func (in *input) stop(err error) {
 	in.err = err
 	if in.unzip != nil {
-		in.unzip.close()
+		in.unzip.src = nil
+		gunzippers.Put(in.unzip)
 		in.unzip = nil
 	}
 	in.src = nil
 }
 
-// unzipper is a gzip reader with its buffers, which are worth keeping: S3 holds
-// CloudTrail in many small files.
-type unzipper struct {
-	head rest
-	buf  *bufio.Reader
-	zip  *gzip.Reader
-}
-
-var unzippers = sync.Pool{New: func() any { return &unzipper{buf: bufio.NewReaderSize(nil, 32<<10)} }}
-
-// open reads gzip from the bytes that were read already and what follows them.
-func (u *unzipper) open(head []byte, src io.Reader, err error) (io.Reader, error) {
-	u.head = rest{head: head, src: src, err: err}
-	u.buf.Reset(&u.head)
-	if u.zip == nil {
-		zip, err := gzip.NewReader(u.buf)
-		if err != nil {
-			return nil, early(err)
-		}
-		u.zip = zip
-		return u.zip, nil
-	}
-	if err := u.zip.Reset(u.buf); err != nil {
-		return nil, early(err)
-	}
-	return u.zip, nil
-}
-
-func (u *unzipper) close() {
-	u.head = rest{}
-	u.buf.Reset(nil)
-	unzippers.Put(u)
-}
-
-// early makes the end of a stream inside a gzip header what it is: unexpected.
-func early(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
+var gunzippers = sync.Pool{New: func() any { return new(gunzipper) }}
 
 // rest gives bytes that were read already, and then the rest of the stream,
 // which may have ended.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -74,7 +75,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event, d Durability) (R
 			raw += len(events[n].Raw)
 			n++
 		}
-		r, err := l.appendChunk(events[:n], d)
+		r, n, err := l.appendChunk(events[:n], d)
 		if err != nil {
 			return total, err
 		}
@@ -90,69 +91,100 @@ type placed struct {
 	row int
 }
 
-func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
-	if err := l.unstick(); err != nil {
-		return Receipt{}, err
-	}
-	logged := d == Logged && !l.o.NoSync
-	var r Receipt
-	var places []placed
-	if logged {
-		places = make([]placed, 0, len(events))
-	}
-	var again []int // Duplicates whose original is not durable yet.
-	var err error
+// chunk is what appendChunk knows of its events.
+type chunk struct {
+	keys    []eventKey
+	places  []placed // Of those that are to be logged.
+	again   []int    // Duplicates whose original is not durable yet.
+	receipt Receipt
+	late    int
+	wrong   int // Whose time is beyond what is kept.
+	raw     int
+}
 
-	l.mtx.Lock()
-	if l.closed {
-		l.mtx.Unlock()
-		return r, ErrClosed
-	}
+// take numbers and buffers events until one needs the disk to be read, which is
+// not done here, and returns how many it took. The caller holds mtx.
+func (l *Log) take(c *chunk, events []event.Event, known answers, logged, read bool) (int, error) {
 	floor := l.floorAt(l.o.Now())
-	var late, wrong, raw int
 	var hr *hourState
+	defer func() { l.account(hr) }()
 	for i := range events {
-		e := &events[i]
-		if y := e.Time.Year(); y < 1970 || y > 2261 {
-			wrong++
+		e, k := &events[i], c.keys[i]
+		if k.wrong {
+			c.wrong++
 			continue
 		}
-		t := e.Time.UnixNano()
-		if t < floor {
-			r.TooOld++
+		if k.t < floor {
+			c.receipt.TooOld++
 			continue
 		}
-		if hour := hourOf(t); hr == nil || hr.hour != hour {
+		if hour := hourOf(k.t); hr == nil || hr.hour != hour {
 			l.account(hr)
 			hr = l.hourState(hour)
 		}
 		st := l.stream(event.StreamKey{Provider: e.Provider, Account: e.Account})
-		h := hashUID(e.UID)
-		var dup, durable bool
-		if dup, durable, err = l.duplicate(hr, st.id, e.UID, h, t); err != nil {
-			break
+		dup, durable, err := l.duplicate(hr, st.id, e.UID, k, known[i], read)
+		if err != nil {
+			return i, err
 		}
 		if dup {
-			r.Duplicates++
+			c.receipt.Duplicates++
 			if logged && !durable {
-				again = append(again, i)
+				c.again = append(c.again, i)
 			}
 			continue
 		}
 		l.seq++
 		e.Seq = l.seq
-		if st.hasWatermark && t < st.watermarkNS {
+		if st.hasWatermark && k.t < st.watermarkNS {
 			e.Late = true
-			late++
+			c.late++
 		}
-		b, row := l.insert(hr, st, e, t, h)
-		raw += len(e.Raw)
-		r.Accepted++
+		b, row := l.insert(hr, st, e, k.t, k.hash)
+		c.raw += len(e.Raw)
+		c.receipt.Accepted++
 		if logged {
-			places = append(places, placed{b, row})
+			c.places = append(c.places, placed{b, row})
 		}
 	}
-	l.account(hr)
+	return len(events), nil
+}
+
+// appendChunk appends events, at least one, and returns how many.
+func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, int, error) {
+	if err := l.unstick(); err != nil {
+		return Receipt{}, 0, err
+	}
+	logged := d == Logged && !l.o.NoSync
+	c := &chunk{keys: keysOf(events)}
+	if logged {
+		c.places = make([]placed, 0, len(events))
+	}
+	var n int
+	var err error
+	for attempt := 0; ; attempt++ {
+		var known answers
+		if known, err = l.lookUp(events, c.keys, attempt > 0); err != nil {
+			return Receipt{}, 0, fmt.Errorf("looking for duplicates: %w", err)
+		}
+		l.mtx.Lock()
+		if l.closed {
+			l.mtx.Unlock()
+			return Receipt{}, 0, ErrClosed
+		}
+		// Where blocks come and go faster than they are asked, the disk is read
+		// with everybody waiting.
+		n, err = l.take(c, events, known, logged, attempt >= maxLookUps)
+		if err == nil || n > 0 || !errors.Is(err, errUnknown) {
+			break
+		}
+		l.mtx.Unlock()
+	}
+	if errors.Is(err, errUnknown) {
+		err = nil // The rest is asked about anew.
+	}
+	events = events[:n]
+	r, again, places := c.receipt, c.again, c.places
 	shadow := l.seq
 	l.seq += uint64(len(again))
 	full := l.frozen()
@@ -170,16 +202,16 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 	}()
 	if err != nil {
 		unnumber(events)
-		return Receipt{}, fmt.Errorf("looking for duplicates: %w", err)
+		return Receipt{}, 0, fmt.Errorf("looking for duplicates: %w", err)
 	}
 
 	l.m.appended.Add(float64(r.Accepted))
 	l.m.duplicates.Add(float64(r.Duplicates))
-	l.m.late.Add(float64(late))
-	l.m.rawBytes.Add(float64(raw))
+	l.m.late.Add(float64(c.late))
+	l.m.rawBytes.Add(float64(c.raw))
 	l.m.refused.WithLabelValues("retention").Add(float64(r.TooOld))
-	l.m.refused.WithLabelValues("time").Add(float64(wrong))
-	r.TooOld += wrong
+	l.m.refused.WithLabelValues("time").Add(float64(c.wrong))
+	r.TooOld += c.wrong
 
 	if logged && r.Accepted+len(again) > 0 {
 		mem := walBuffers.Get().(*walBuffer)
@@ -204,7 +236,7 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 		if err := <-l.commits.enqueue(mem.frame, false); err != nil {
 			l.m.failures.WithLabelValues("wal").Inc()
 			unnumber(events)
-			return Receipt{}, fmt.Errorf("logging events: %w", err)
+			return Receipt{}, 0, fmt.Errorf("logging events: %w", err)
 		}
 		l.mtx.Lock()
 		for _, p := range places {
@@ -218,7 +250,7 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, error) {
 			}
 		}
 	}
-	return r, nil
+	return r, n, nil
 }
 
 // unnumber takes back what was told of events whose batch failed.
@@ -315,7 +347,7 @@ func (l *Log) relieve() []*buffer {
 // unstick tries to write again what could not be written.
 func (l *Log) unstick() error {
 	l.mtx.Lock()
-	stuck, fatal := l.stuck, l.fatal
+	stuck, fatal, err := l.stuck, l.fatal, l.unsynced
 	l.mtx.Unlock()
 	if fatal != nil {
 		return fatal
@@ -323,10 +355,18 @@ func (l *Log) unstick() error {
 	if stuck == nil {
 		return nil
 	}
-	for _, b := range l.allFrozen() {
-		if err := l.writeBuffer(b); err != nil {
-			return fmt.Errorf("event log takes nothing until it can write: %w", err)
+	if err != nil {
+		err = l.syncSegments()
+	}
+	if err == nil {
+		for _, b := range l.allFrozen() {
+			if err = l.writeBuffer(b); err != nil {
+				break
+			}
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("event log takes nothing until it can write: %w", err)
 	}
 	l.mtx.Lock()
 	defer l.mtx.Unlock()

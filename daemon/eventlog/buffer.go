@@ -344,6 +344,9 @@ func (b *buffer) sorted(o *Options) *block {
 		return strings.Compare(b.ids[x], b.ids[y])
 	})
 	h := &header{hour: b.hour, decoder: o.DecoderVersion, enrich: o.EnrichVersion, rows: n}
+	if o.NoSync {
+		h.quicken()
+	}
 	v := &block{
 		hdr:   h,
 		times: make([]int64, n), seqs: make([]uint64, n), ids: make([]string, n), raws: make([][]byte, n),

@@ -7,9 +7,11 @@ import (
 	"hash/crc32"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"unsafe"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -43,6 +45,44 @@ var codecs = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 func compress(dst, src []byte) []byte {
 	enc, _ := codecs()
 	return enc.EncodeAll(src, dst)
+}
+
+// leastS2 is the least frame of raw records that is compressed with S2. From
+// here on a block of S2, which begins with its length as a uvarint, cannot be
+// taken for zstd, which begins with its magic number.
+const leastS2 = 128
+
+const zstdMagic = "\x28\xb5\x2f\xfd"
+
+// compressRaw appends a frame of raw records to dst: in S2 where it is to be
+// quick, which takes a third of the time of zstd and nearly twice the room.
+func compressRaw(dst, src []byte, quick bool) []byte {
+	if !quick || len(src) < leastS2 {
+		return compress(dst, src)
+	}
+	n := len(dst)
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(src)))
+	return dst[:n+len(s2.Encode(dst[n:cap(dst)], src))]
+}
+
+// decompressRaw returns the plain bytes of a frame of raw records, or an error.
+func decompressRaw(src []byte, plain int) ([]byte, error) {
+	if len(src) >= 4 && string(src[:4]) == zstdMagic {
+		return decompress(src, plain)
+	}
+	n, err := s2.DecodedLen(src)
+	if err != nil {
+		return nil, fmt.Errorf("decompressing: %w", err)
+	}
+	// As for zstd: S2 takes five bytes for a copy of at most 16 MB.
+	if n != plain || n > maxPlain || n > (len(src)/5+1)*(16<<20) {
+		return nil, fmt.Errorf("decompressed size is %d bytes instead of %d", n, plain)
+	}
+	out, err := s2.Decode(nil, src)
+	if err != nil {
+		return nil, fmt.Errorf("decompressing: %w", err)
+	}
+	return out, nil
 }
 
 // decompress returns exactly plain bytes, or an error.

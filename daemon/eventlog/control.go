@@ -1,9 +1,12 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"time"
@@ -100,130 +103,95 @@ func (l *Log) Watermark(stream event.StreamKey) time.Time {
 }
 
 // Controls yields the control records that are durable, in their order.
-func (l *Log) Controls(yield func(event.Control) bool) {
-	if l.o.NoSync {
-		l.mtx.Lock()
-		controls := slices.Clip(l.controls)
-		l.mtx.Unlock()
-		for _, c := range controls {
-			if !yield(c) {
+func (l *Log) Controls(yield func(event.Control) bool) { l.ControlsSince(0)(yield) }
+
+// ControlsSince yields the durable control records behind a position, in their
+// order. Files that hold none of them are not read, but for their beginning.
+func (l *Log) ControlsSince(seq uint64) iter.Seq[event.Control] {
+	return func(yield func(event.Control) bool) {
+		if l.o.NoSync {
+			l.mtx.Lock()
+			controls := slices.Clip(l.controls)
+			l.mtx.Unlock()
+			i, _ := slices.BinarySearchFunc(controls, seq+1, func(c event.Control, s uint64) int { return cmp.Compare(c.Seq, s) })
+			for _, c := range controls[i:] {
+				if !yield(c) {
+					return
+				}
+			}
+			return
+		}
+		// Files are read with the journal held, so that none is replaced meanwhile,
+		// and yielded without it.
+		last := seq
+		numbers := l.control.numbers()
+		numbers = numbers[l.control.firstWith(numbers, seq):]
+		for len(numbers) > 0 {
+			n := numbers[0]
+			numbers = numbers[1:]
+			p, err := l.control.read(n)
+			if os.IsNotExist(err) && !slices.Contains(l.control.numbers(), n) {
+				// It was pruned meanwhile: an earlier file has now what it had.
+				numbers = l.control.numbers()
+				continue
+			}
+			if err != nil {
+				l.o.Logger.Error("reading control records failed", "err", err)
+				continue
+			}
+			stop := false
+			scanFrames(p, n, func(_ byte, payload []byte) error {
+				if stop {
+					return nil
+				}
+				if s, k := binary.Uvarint(payload); k > 0 && s <= last {
+					return nil
+				}
+				c, err := parseControl(payload)
+				if err == nil {
+					last = c.Seq
+					stop = !yield(c)
+				}
+				return err
+			})
+			if stop {
 				return
 			}
-		}
-		return
-	}
-	// Files are read with the journal held, so that none is replaced meanwhile,
-	// and yielded without it. After a crash while records were pruned, or a prune
-	// meanwhile, some stand in two files.
-	var last uint64
-	for _, n := range l.control.numbers() {
-		p, err := l.control.read(n)
-		if err != nil {
-			if !os.IsNotExist(err) {
-				l.o.Logger.Error("reading control records failed", "err", err)
-			}
-			continue
-		}
-		stop := false
-		scanFrames(p, n, func(_ byte, payload []byte) error {
-			if stop {
-				return nil
-			}
-			c, err := parseControl(payload)
-			if err == nil && c.Seq > last {
-				last = c.Seq
-				stop = !yield(c)
-			}
-			return err
-		})
-		if stop {
-			return
 		}
 	}
 }
 
-// pruneControls rewrites the control files that are closed without what nothing
-// depends on any more: of the records before minSeq, which is the smallest
-// number of an event that is kept, only the newest watermark of each stream,
-// the newest retention and the newest configuration stay, and all that users
-// said.
-func (l *Log) pruneControls(minSeq uint64) error {
-	j := l.control
-	j.mtx.Lock()
-	defer j.mtx.Unlock()
-	var old []uint64
-	for n := range j.old {
-		old = append(old, n)
+// firstWith returns the index of the file from which on records behind a
+// position stand: the last that begins at or before it, or the first of all.
+func (j *journal) firstWith(numbers []uint64, seq uint64) int {
+	if seq == 0 {
+		return 0
 	}
-	if len(old) == 0 {
-		return nil
-	}
-	// Which records are the newest is only known at the end of the last file.
-	type key struct {
-		kind   string
-		stream event.StreamKey
-	}
-	newest := map[key]uint64{}
-	each := func(fn func(c event.Control, payload []byte) error) error {
-		for _, n := range sortedNumbers(old) {
-			p, err := os.ReadFile(journalPath(j.dir, j.prefix, n))
-			if err != nil {
-				return err
-			}
-			var failed error
-			scanFrames(p, n, func(_ byte, payload []byte) error {
-				c, err := parseControl(payload)
-				if err == nil && failed == nil {
-					failed = fn(c, payload)
-				}
-				return err
-			})
-			if failed != nil {
-				return failed
-			}
-		}
-		return nil
-	}
-	single := func(kind string) bool {
-		return kind == event.ControlWatermark || kind == event.ControlConfig || kind == ControlRetention
-	}
-	if err := each(func(c event.Control, _ []byte) error {
-		if single(c.Kind) && c.Seq < minSeq {
-			newest[key{c.Kind, c.Stream}] = c.Seq
-		}
-		return nil
-	}); err != nil {
-		return fmt.Errorf("reading control records to prune: %w", err)
-	}
-	// All old files become one under the last of their numbers, which is
-	// replaced at once; the others are then deleted. A crash in between leaves
-	// records twice, which Controls and recovery bear.
-	last := sortedNumbers(old)[len(old)-1]
-	out := appendJournalHeader(nil, last)
-	if err := each(func(c event.Control, payload []byte) error {
-		if single(c.Kind) && c.Seq < minSeq && newest[key{c.Kind, c.Stream}] != c.Seq {
-			return nil
-		}
-		f := encodeFrame(nil, frameControl, payload, false)
-		sealFrame(f, last)
-		out = append(out, f...)
-		return nil
-	}); err != nil {
-		return fmt.Errorf("reading control records to prune: %w", err)
-	}
-	if err := writeAtomic(journalPath(j.dir, j.prefix, last), out, true); err != nil {
-		return fmt.Errorf("pruning control records: %w", err)
-	}
-	for _, n := range old {
-		j.total -= j.old[n]
-		delete(j.old, n)
-		if n != last {
-			if err := os.Remove(journalPath(j.dir, j.prefix, n)); err != nil {
-				return fmt.Errorf("pruning control records: %w", err)
-			}
+	for i, n := range slices.Backward(numbers) {
+		if first, ok := j.firstSeq(n); ok && first <= seq {
+			return i
 		}
 	}
-	j.old[last] = int64(len(out))
-	j.total += int64(len(out))
-	return nil
+	return 0
+}
+
+// firstSeq reads the position of the first record of a control file, where it
+// has one that is whole.
+func (j *journal) firstSeq(number uint64) (uint64, bool) {
+	f, err := os.Open(journalPath(j.dir, j.prefix, number))
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	p := make([]byte, 64<<10)
+	n, _ := f.ReadAt(p, 0)
+	if n < journalHeader {
+		return 0, false
+	}
+	_, payload, _, err := parseFrame(p[journalHeader:n], number)
+	if err != nil {
+		return 0, false
+	}
+	c, err := parseControl(payload)
+	return c.Seq, err == nil
 }

@@ -19,9 +19,21 @@ type encoder struct {
 	grams   gramScratch
 	narrow  narrow
 	hdr     *header
+	// quick is set for the blocks of a temporary log: columns as they are, raw
+	// records in S2, no gram filters.
+	quick bool
 }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// quicken has the blocks that are made of a buffer's block encoded quickly
+// rather than small. The header of a buffer's block has no other sections.
+func (h *header) quicken() { h.sections = []section{{id: colRaw, codec: codecS2}} }
+
+func (h *header) quick() bool {
+	s := h.section(colRaw)
+	return s != nil && s.codec == codecS2
+}
 
 // encode appends rows lo to hi of a buffer's block to dst as a block of its
 // own, and returns its header.
@@ -29,6 +41,7 @@ func (e *encoder) encode(dst []byte, b *block, lo, hi int) ([]byte, *header) {
 	src := b.hdr
 	h := &header{hour: src.hour, decoder: src.decoder, enrich: src.enrich, rows: hi - lo}
 	e.hdr = h
+	e.quick = src.quick()
 	e.body = e.body[:0]
 	for _, r := range src.runs {
 		s, t := max(r.start, lo), min(r.end, hi)
@@ -86,7 +99,7 @@ func (e *encoder) encode(dst []byte, b *block, lo, hi int) ([]byte, *header) {
 // saves enough to be worth the reader's time.
 func (e *encoder) section(id columnID) {
 	s := section{id: id, off: int64(len(e.body)), plain: len(e.plain)}
-	if len(e.plain) > 64 && id != colBloom && id != colRawGrams {
+	if !e.quick && len(e.plain) > 64 && id != colBloom && id != colRawGrams {
 		e.body = compress(e.body, e.plain)
 		s.codec = codecZstd
 		s.size = len(e.body) - int(s.off)
@@ -171,14 +184,16 @@ func (e *encoder) raws(raws [][]byte) {
 		first := row
 		for row < len(raws) && (row == first || len(e.frame)+len(raws[row]) <= frameBytes) {
 			e.frame = append(e.frame, raws[row]...)
-			e.grams.add(raws[row])
+			if !e.quick {
+				e.grams.add(raws[row])
+			}
 			e.lengths = append(e.lengths, uint32(len(raws[row])))
 			row++
 		}
 		at := len(packed)
-		packed = compress(packed, e.frame)
+		packed = compressRaw(packed, e.frame, e.quick)
 		w := len(e.words)
-		if len(e.frame) > 0 {
+		if len(e.frame) > 0 && !e.quick {
 			e.words = e.grams.fold(e.words)
 		}
 		e.frames = append(e.frames, rawFrame{rows: row - first, size: len(packed) - at, plain: len(e.frame), crc: checksum(uint64(colRaw), packed[at:])})

@@ -2,10 +2,9 @@ package eventlog
 
 import (
 	"container/list"
-	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // maxOpenFiles bounds the segment files that are open at once.
@@ -14,6 +13,12 @@ const maxOpenFiles = 128
 // fileCache keeps the files that were used last open. Reads at an offset and
 // appends share a file. It is safe for concurrent use.
 type fileCache struct {
+	disk *disk
+	// lost is set where a file was closed that had been written to and not been
+	// synced: a file that is opened anew need not tell of a write that failed
+	// before.
+	lost atomic.Bool
+
 	mtx   sync.Mutex
 	files map[string]*openFile
 	order list.List // Of *openFile, used last first.
@@ -24,19 +29,47 @@ type openFile struct {
 	path string
 	refs int
 	gone bool // Close it with the last reference.
-	elem *list.Element
+	// unsynced is set while the file has writes that no sync has covered.
+	unsynced atomic.Bool
+	elem     *list.Element
 }
 
-func newFileCache() *fileCache { return &fileCache{files: map[string]*openFile{}} }
+func newFileCache(d *disk) *fileCache { return &fileCache{disk: d, files: map[string]*openFile{}} }
 
 // use opens a file, or takes the one that is open, and hands it to fn.
-func (c *fileCache) use(path string, create bool, fn func(*os.File) error) error {
-	of, err := c.acquire(path, create)
+func (c *fileCache) use(path string, fn func(*os.File) error) error {
+	of, err := c.acquire(path, false)
 	if err != nil {
 		return err
 	}
 	defer c.release(of)
 	return fn(of.f)
+}
+
+// write is use for who writes to the file, which is made where it is missing.
+func (c *fileCache) write(path string, fn func(*os.File) error) error {
+	of, err := c.acquire(path, true)
+	if err != nil {
+		return err
+	}
+	defer c.release(of)
+	of.unsynced.Store(true)
+	return fn(of.f)
+}
+
+// sync makes a file durable. What is written to it meanwhile may or may not be.
+func (c *fileCache) sync(path string) error {
+	of, err := c.acquire(path, false)
+	if err != nil {
+		return err
+	}
+	defer c.release(of)
+	of.unsynced.Store(false)
+	if err := c.disk.sync(of.f); err != nil {
+		of.unsynced.Store(true)
+		return err
+	}
+	return nil
 }
 
 func (c *fileCache) acquire(path string, create bool) (*openFile, error) {
@@ -51,7 +84,7 @@ func (c *fileCache) acquire(path string, create bool) (*openFile, error) {
 	if create {
 		mode |= os.O_CREATE
 	}
-	f, err := os.OpenFile(path, mode, 0o640)
+	f, err := c.disk.open(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +95,9 @@ func (c *fileCache) acquire(path string, create bool) (*openFile, error) {
 		prev := e.Prev()
 		if old := e.Value.(*openFile); old.refs == 0 {
 			c.drop(old)
+			if old.unsynced.Load() {
+				c.lost.Store(true)
+			}
 			old.f.Close()
 		}
 		e = prev
@@ -109,48 +145,4 @@ func (c *fileCache) closeAll() {
 	}
 	clear(c.files)
 	c.order.Init()
-}
-
-// syncDir makes the entries of a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening directory to sync it: %w", err)
-	}
-	err = d.Sync()
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("syncing directory %q: %w", dir, err)
-	}
-	return nil
-}
-
-// writeAtomic replaces a file by one with these contents. Without sync a crash
-// may leave an empty or a partial file, which the reader must notice.
-func writeAtomic(path string, p []byte, sync bool) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(p)
-	if err == nil && sync {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	if sync {
-		return syncDir(filepath.Dir(path))
-	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 )
 
 // writeBuffer writes a frozen buffer as blocks and registers them. Where
@@ -87,6 +86,7 @@ func (l *Log) writeBuffer(b *buffer) error {
 	}
 	if !l.o.NoSync {
 		l.dirty[seg] = struct{}{}
+		l.keep(seg, at, data)
 		if at == segmentHeader {
 			for dir := filepath.Dir(seg.path); len(dir) >= len(l.o.Dir); dir = filepath.Dir(dir) {
 				l.dirs[dir] = struct{}{}
@@ -126,10 +126,16 @@ func (l *Log) flush() error {
 	l.flushMtx.Lock()
 	defer l.flushMtx.Unlock()
 	l.mtx.Lock()
-	fatal := l.fatal
+	fatal, unsynced := l.fatal, l.unsynced
 	l.mtx.Unlock()
 	if fatal != nil {
 		return fatal
+	}
+	if unsynced != nil {
+		// To segments that could not be synced nothing is added.
+		if err := l.syncSegments(); err != nil {
+			return fmt.Errorf("flushing the event log: %w", err)
+		}
 	}
 	// Events are in a buffer before they are in the write-ahead log. So what the
 	// files before the new one hold is in the buffers that are frozen next, or
@@ -172,65 +178,4 @@ func (l *Log) flush() error {
 		return nil
 	}
 	return l.events.remove(upTo)
-}
-
-// syncSegments makes what is written to segments durable, files before the
-// directories that name them.
-func (l *Log) syncSegments() error {
-	if l.o.NoSync {
-		return nil
-	}
-	l.mtx.Lock()
-	type target struct {
-		seg *segment
-		end int64
-	}
-	var todo []target
-	for s := range l.dirty {
-		todo = append(todo, target{s, s.bytes})
-	}
-	dirs := l.dirs
-	l.dirs = map[string]struct{}{}
-	l.mtx.Unlock()
-
-	start := time.Now()
-	var errs []error
-	paths := make([]string, len(todo))
-	for i, t := range todo {
-		paths[i] = t.seg.path
-	}
-	failed := l.syncFiles(paths)
-	l.mtx.Lock()
-	for i, t := range todo {
-		if err := failed[i]; err != nil && !t.seg.dead.Load() {
-			errs = append(errs, fmt.Errorf("syncing segment %q: %w", t.seg.path, err))
-			continue
-		}
-		t.seg.synced = max(t.seg.synced, t.end)
-		if t.seg.synced >= t.seg.bytes {
-			delete(l.dirty, t.seg)
-		}
-	}
-	l.mtx.Unlock()
-	for dir := range dirs {
-		if err := syncDir(dir); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(todo) > 0 {
-		l.m.fsync.WithLabelValues("segment").Observe(time.Since(start).Seconds())
-	}
-	if len(errs) > 0 {
-		l.m.failures.WithLabelValues("segment").Add(float64(len(errs)))
-		l.mtx.Lock()
-		// The kernel may have dropped what it could not write, and tell a second
-		// sync that all is well. Only a restart, which reads the files and the
-		// write-ahead log again, knows what is there.
-		l.fatal = fmt.Errorf("event log takes nothing until it is restarted: a sync failed: %w", errors.Join(errs...))
-		for dir := range dirs {
-			l.dirs[dir] = struct{}{}
-		}
-		l.mtx.Unlock()
-	}
-	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ import (
 type journal struct {
 	dir    string
 	prefix string
+	disk   *disk
 	m      *metrics
 	limit  int64 // Bytes after which a new file is begun.
 
@@ -64,7 +65,7 @@ func journalFiles(dir, prefix string) ([]uint64, error) {
 func (j *journal) openNext(now time.Time) error {
 	next := j.number + 1
 	path := journalPath(j.dir, j.prefix, next)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := j.disk.open(path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if errors.Is(err, os.ErrExist) {
 		j.number = next // Left by an attempt that failed: numbers are not used twice.
 		return j.openNext(now)
@@ -73,16 +74,16 @@ func (j *journal) openNext(now time.Time) error {
 		return fmt.Errorf("making journal file: %w", err)
 	}
 	head := appendJournalHeader(nil, next)
-	_, err = f.Write(head)
+	err = j.disk.writeAt(f, head, 0)
 	if err == nil {
-		err = f.Sync()
+		err = j.disk.sync(f)
 	}
 	if err == nil {
-		err = syncDir(j.dir)
+		err = j.disk.syncDir(j.dir)
 	}
 	if err != nil {
 		f.Close()
-		os.Remove(path)
+		j.disk.remove(path)
 		return fmt.Errorf("making journal file %q: %w", path, err)
 	}
 	j.retire()
@@ -115,7 +116,7 @@ func (j *journal) append(frames [][]byte, now time.Time) error {
 	var err error
 	for _, p := range frames {
 		sealFrame(p, j.number)
-		if _, err = j.f.WriteAt(p, at); err != nil {
+		if err = j.disk.writeAt(j.f, p, at); err != nil {
 			break
 		}
 		at += int64(len(p))
@@ -123,7 +124,7 @@ func (j *journal) append(frames [][]byte, now time.Time) error {
 	synced := true
 	if err == nil {
 		start := time.Now()
-		err = j.f.Sync()
+		err = j.disk.sync(j.f)
 		synced = err == nil
 		j.m.fsync.WithLabelValues("wal").Observe(time.Since(start).Seconds())
 	}
@@ -132,9 +133,9 @@ func (j *journal) append(frames [][]byte, now time.Time) error {
 		j.size = at
 		return nil
 	}
-	terr := j.f.Truncate(j.size)
+	terr := j.disk.truncate(j.f, j.size)
 	if terr == nil {
-		terr = j.f.Sync()
+		terr = j.disk.sync(j.f)
 	}
 	if terr != nil || !synced {
 		// The next append begins a new file.
@@ -165,7 +166,7 @@ func (j *journal) remove(upTo uint64) error {
 		if n > upTo {
 			continue
 		}
-		if err := os.Remove(journalPath(j.dir, j.prefix, n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := j.disk.remove(journalPath(j.dir, j.prefix, n)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 			continue
 		}

@@ -31,6 +31,9 @@ import (
 type Log struct {
 	o     Options
 	m     *metrics
+	disk  disk
+	root  *os.File // The log's directory.
+	made  []string // Directories that Open added an entry to.
 	files *fileCache
 	cache *blockCache
 	lock  *flock.Flock
@@ -47,9 +50,16 @@ type Log struct {
 	ops sync.RWMutex
 
 	flushMtx sync.Mutex // Held by Flush, which runs once at a time.
+	syncMtx  sync.Mutex // Held while segments and their directories are synced.
 	stop     chan struct{}
 	stopped  chan struct{}
 	wake     chan struct{} // The write-ahead log is long.
+
+	filterMtx sync.Mutex // Held while a filter is made from blocks.
+	idleMtx   sync.Mutex // Held by what goes on in the background.
+
+	pruneMtx sync.Mutex // Held while control records are pruned.
+	thinned  int64      // Bytes of the control records after Thin last worked.
 
 	// mtx guards what follows, and of each segment and buffer what they say. It
 	// is never held while a file is written.
@@ -63,9 +73,11 @@ type Log struct {
 	last     *streamState
 	buffered int64
 	full     []*buffer // Frozen and not yet taken by who writes them.
-	stuck    error     // Why the last block could not be written.
+	stuck    error     // Why the last block could not be written or synced.
+	unsynced error     // Why segments could not be synced.
 	fatal    error     // Why nothing is taken until a restart.
 	dirty    map[*segment]struct{}
+	kept     int64               // Bytes of blocks that are kept until they are synced.
 	dirs     map[string]struct{} // Directories with entries that are not durable.
 	floor    int64               // Events before it are refused, in nanoseconds.
 	controls []event.Control     // Of a log without a write-ahead log.
@@ -104,7 +116,6 @@ func Open(o Options) (_ *Log, err error) {
 	}
 	l := &Log{
 		o:       o,
-		files:   newFileCache(),
 		cache:   &blockCache{limit: o.CacheBytes},
 		hours:   map[int64]*hourState{},
 		streams: map[streamID]*streamState{},
@@ -114,11 +125,21 @@ func Open(o Options) (_ *Log, err error) {
 		stopped: make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 	}
+	l.disk.tap = o.tap
+	l.files = newFileCache(&l.disk)
 	l.cond = sync.NewCond(&l.mtx)
 	l.cache.damaged = l.damagedBlock
-	if err := os.MkdirAll(filepath.Join(o.Dir, "events"), 0o750); err != nil {
+	if l.made, err = l.disk.mkdirAll(filepath.Join(o.Dir, "events")); err != nil {
 		return nil, fmt.Errorf("making event log directory: %w", err)
 	}
+	if l.root, err = os.Open(o.Dir); err != nil {
+		return nil, fmt.Errorf("opening event log directory: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
 	if !o.NoSync {
 		l.lock = flock.New(filepath.Join(o.Dir, "LOCK"))
 		ok, err := l.lock.TryLock()
@@ -129,11 +150,6 @@ func Open(o Options) (_ *Log, err error) {
 			return nil, fmt.Errorf("%w: %q: stop the other insightd, or choose another storage path", ErrLocked, o.Dir)
 		}
 	}
-	defer func() {
-		if err != nil {
-			l.release()
-		}
-	}()
 	l.seen = fastcache.New(o.DedupBytes / 2)
 	l.m = newMetrics(l)
 	if err := l.recover(); err != nil {
@@ -155,6 +171,7 @@ func Open(o Options) (_ *Log, err error) {
 
 func (l *Log) release() {
 	l.files.closeAll()
+	l.root.Close()
 	if l.events != nil {
 		l.events.close()
 		l.control.close()
@@ -266,6 +283,13 @@ func (l *Log) Streams() []StreamStat {
 	}
 	slices.SortFunc(out, func(a, b StreamStat) int { return compareKeys(a.Key, b.Key) })
 	return out
+}
+
+// LastSeq returns the position given last, to an event or a control record.
+func (l *Log) LastSeq() uint64 {
+	l.mtx.Lock()
+	defer l.mtx.Unlock()
+	return l.seq
 }
 
 // Stats is what the log holds, for the coverage page and for metrics.

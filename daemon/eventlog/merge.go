@@ -44,48 +44,50 @@ func (l *Log) merge(s *segment) error {
 	tmp := s.path + ".tmp"
 	out, err := l.writeMerged(tmp, s, blocks)
 	if err != nil {
-		os.Remove(tmp)
+		l.disk.remove(tmp)
 		return fmt.Errorf("merging blocks of segment %q: %w", s.path, err)
 	}
 	// The old index would be taken for one of the new file.
-	if err := os.Remove(indexPath(s.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		os.Remove(tmp)
+	if err := l.disk.remove(indexPath(s.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		l.disk.remove(tmp)
 		return fmt.Errorf("removing the index of segment %q: %w", s.path, err)
 	}
 	dir := filepath.Dir(s.path)
-	if err := syncDir(dir); err != nil {
-		os.Remove(tmp)
+	if err := l.disk.syncDir(dir); err != nil {
+		l.disk.remove(tmp)
 		return err
 	}
 	l.mtx.Lock()
-	err = os.Rename(tmp, s.path)
+	err = l.disk.rename(tmp, s.path)
 	if err == nil {
 		l.files.forget(s.path)
 		s.dead.Store(true)
 		delete(l.dirty, s)
 		out.written = s.written
 		l.hours[s.hour].seg = out
-		l.dirs[dir] = struct{}{} // Synced with the next flush: either file will do.
+		l.dirs[dir] = struct{}{}
 	}
 	l.mtx.Unlock()
 	if err != nil {
-		os.Remove(tmp)
+		l.disk.remove(tmp)
 		return fmt.Errorf("replacing segment %q: %w", s.path, err)
 	}
 	l.cache.forget(blocks)
-	return nil
+	// Before the new index is written: found beside the old file it would say
+	// what is not there.
+	return l.disk.syncDir(dir)
 }
 
 // writeMerged writes the new file and returns its segment.
 func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment, error) {
-	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	f, err := l.disk.open(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	out := &segment{hour: s.hour, path: s.path, files: l.files}
 	put := func(p []byte) error {
-		_, err := f.WriteAt(p, out.end)
+		err := l.disk.writeAt(f, p, out.end)
 		out.end += int64(len(p))
 		return err
 	}
@@ -145,7 +147,7 @@ func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment
 		}
 	}
 	if !l.o.NoSync {
-		if err := f.Sync(); err != nil {
+		if err := l.disk.sync(f); err != nil {
 			return nil, err
 		}
 	}

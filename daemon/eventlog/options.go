@@ -42,6 +42,9 @@ type Options struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time
+
+	// tap is a test's, see disk.
+	tap func(op diskOp, do func() error) error
 }
 
 // Bounds of the options, and of what one question may ask for.

@@ -165,7 +165,7 @@ func (b *block) frame(d *rawDir, i int) ([]byte, error) {
 	if checksum(uint64(colRaw), p) != f.crc {
 		return nil, corruptAside("raw frame", errCRC)
 	}
-	out, err := decompress(p, f.plain)
+	out, err := decompressRaw(p, f.plain)
 	if err != nil {
 		return nil, corruptAside("raw frame", err)
 	}

@@ -22,6 +22,9 @@ type ReadQuery struct {
 	From, To time.Time
 	// MaxSeq leaves out what was stored later; 0 is no bound.
 	MaxSeq uint64
+	// MinSeq leaves out what was stored up to that position: only events with a
+	// larger Seq are returned. Blocks that have none are not read.
+	MinSeq uint64
 }
 
 // bounds are nanoseconds, the lower inclusive and the upper exclusive.
@@ -172,7 +175,7 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 	all := q.Stream == (event.StreamKey{})
 	id := unique.Make(q.Stream)
 	hours, err := l.collect(w, func(h *header) bool {
-		if h.minSeq > maxSeq {
+		if h.minSeq > maxSeq || h.maxSeq <= q.MinSeq {
 			return false
 		}
 		if all {
@@ -181,9 +184,9 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 		r := h.run(id)
 		return r != nil && r.maxt >= w.from && r.mint < w.to
 	}, func(b *buffer) bool {
-		return all || slices.ContainsFunc(b.streams, func(s bufferStream) bool {
+		return b.newer(q.MinSeq) && (all || slices.ContainsFunc(b.streams, func(s bufferStream) bool {
 			return s.id == id && s.maxt >= w.from && s.mint < w.to
-		})
+		}))
 	})
 	if err != nil {
 		return nil, err
@@ -193,15 +196,34 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if out, err = l.readHour(out, parts, w, maxSeq, func(r *run) bool { return all || r.stream == id }); err != nil {
+		if out, err = l.readHour(out, parts, w, seqRange{q.MinSeq, maxSeq}, func(r *run) bool { return all || r.stream == id }); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
+// seqRange is which positions are asked for: those beyond above, up to most.
+type seqRange struct{ above, most uint64 }
+
+func (r seqRange) has(seq uint64) bool { return seq > r.above && seq <= r.most }
+
+// newer reports whether the buffer holds an event that was stored after a
+// position. The one that was added last almost always has the largest.
+func (b *buffer) newer(seq uint64) bool {
+	if seq == 0 {
+		return true
+	}
+	for _, s := range slices.Backward(b.seqs) {
+		if s > seq {
+			return true
+		}
+	}
+	return false
+}
+
 // readHour appends an hour's rows to out, in order.
-func (l *Log) readHour(out []event.Event, parts []part, w bounds, maxSeq uint64, want func(*run) bool) ([]event.Event, error) {
+func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange, want func(*run) bool) ([]event.Event, error) {
 	fillers := make([]*filler, len(parts))
 	var keys []rowKey
 	var ends []int // Where each sorted run of keys ends.
@@ -224,7 +246,7 @@ func (l *Log) readHour(out []event.Event, parts []part, w bounds, maxSeq uint64,
 			lo, hi := rowRange(b.times, r, w)
 			before := len(keys)
 			for row := lo; row < hi; row++ {
-				if b.seqs[row] <= maxSeq {
+				if seqs.has(b.seqs[row]) {
 					keys = append(keys, rowKey{b.times[row], uint32(i), uint32(row)})
 				}
 			}
@@ -318,6 +340,11 @@ func mergeRuns(keys []rowKey, ends []int, less func(a, b rowKey) bool) []rowKey 
 // Count returns an upper bound of how many events Read would return, from
 // headers alone. The zero stream counts all.
 func (l *Log) Count(stream event.StreamKey, from, to time.Time) int {
+	return l.CountSince(stream, from, to, 0)
+}
+
+// CountSince is Count for Read with MinSeq.
+func (l *Log) CountSince(stream event.StreamKey, from, to time.Time, minSeq uint64) int {
 	w := span(from, to)
 	all := stream == (event.StreamKey{})
 	id := unique.Make(stream)
@@ -332,7 +359,7 @@ func (l *Log) Count(stream event.StreamKey, from, to time.Time) int {
 		hr := l.hours[hour]
 		if hr.seg != nil {
 			for _, m := range hr.seg.blocks {
-				if m.dead.Load() {
+				if m.dead.Load() || m.hdr.maxSeq <= minSeq {
 					continue
 				}
 				for i := range m.hdr.runs {
@@ -343,6 +370,9 @@ func (l *Log) Count(stream event.StreamKey, from, to time.Time) int {
 			}
 		}
 		for b := range hr.buffers() {
+			if !b.newer(minSeq) {
+				continue
+			}
 			for _, s := range b.streams {
 				if (all || s.id == id) && s.maxt >= w.from && s.mint < w.to {
 					n += s.rows

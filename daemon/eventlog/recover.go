@@ -21,16 +21,17 @@ func (l *Log) recover() error {
 		return nil
 	}
 	dir := filepath.Join(l.o.Dir, "wal")
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if _, err := l.disk.mkdirAll(dir); err != nil {
 		return fmt.Errorf("making write-ahead log directory: %w", err)
 	}
-	for _, d := range []string{filepath.Join(l.o.Dir, "events"), dir, l.o.Dir} {
-		if err := syncDir(d); err != nil {
+	// The directory that names the log's own too, where that is new.
+	for _, d := range append([]string{filepath.Join(l.o.Dir, "events"), dir, l.o.Dir}, l.made...) {
+		if err := l.disk.syncDir(d); err != nil {
 			return err
 		}
 	}
-	l.control = &journal{dir: dir, prefix: "control", m: l.m, limit: controlFileSize, old: map[uint64]int64{}}
-	l.events = &journal{dir: dir, prefix: "events", m: l.m, limit: walFlushBytes, old: map[uint64]int64{}}
+	l.control = &journal{dir: dir, prefix: "control", disk: &l.disk, m: l.m, limit: controlFileSize, old: map[uint64]int64{}}
+	l.events = &journal{dir: dir, prefix: "events", disk: &l.disk, m: l.m, limit: walFlushBytes, old: map[uint64]int64{}}
 	l.commits = &committer{control: l.control, events: l.events, now: l.o.Now}
 	if err := l.recoverControls(); err != nil {
 		return err
@@ -49,6 +50,9 @@ func (l *Log) recover() error {
 }
 
 func (l *Log) recoverSegments() error {
+	if err := l.finishRedecode(); err != nil {
+		return err
+	}
 	root := filepath.Join(l.o.Dir, "events")
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -64,11 +68,11 @@ func (l *Log) recoverSegments() error {
 		hour, ok := segmentHour(rel)
 		switch {
 		case strings.HasSuffix(path, ".tmp"):
-			return os.Remove(path)
+			return l.disk.remove(path)
 		case strings.HasSuffix(path, indexSuffix):
 			if _, err := os.Stat(strings.TrimSuffix(path, indexSuffix) + segmentSuffix); errors.Is(err, fs.ErrNotExist) {
 				l.damaged("index", finding{path, 0, "index without a segment was removed", fs.ErrNotExist})
-				return os.Remove(path)
+				return l.disk.remove(path)
 			}
 			return nil
 		case !ok:
@@ -88,8 +92,8 @@ func (l *Log) recoverSegments() error {
 		}
 		if len(seg.blocks) == 0 {
 			l.files.forget(path)
-			os.Remove(indexPath(path))
-			if err := os.Remove(path); err != nil {
+			l.disk.remove(indexPath(path))
+			if err := l.disk.remove(path); err != nil {
 				return fmt.Errorf("removing an empty segment: %w", err)
 			}
 			return nil
@@ -119,14 +123,36 @@ func (l *Log) recoverControls() error {
 	if err != nil {
 		return fmt.Errorf("listing control records: %w", err)
 	}
+	last := uint64(0)
 	for i, n := range numbers {
 		path := journalPath(l.control.dir, l.control.prefix, n)
 		p, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("reading control records: %w", err)
 		}
-		gaps := scanFrames(p, n, l.takeControl)
+		known, frames := last, 0
+		gaps := scanFrames(p, n, func(kind byte, payload []byte) error {
+			c, err := readControl(kind, payload)
+			if err != nil {
+				return err
+			}
+			if frames++; c.Seq > last {
+				last = c.Seq
+				l.seq = max(l.seq, c.Seq)
+				l.apply(&c)
+			}
+			return nil
+		})
 		size, clean := int64(len(p)), len(gaps) == 0
+		if clean && frames > 0 && last == known {
+			// A file before it has all that it had: a crash came before it was
+			// deleted.
+			if err := l.disk.remove(path); err != nil {
+				return fmt.Errorf("removing a control file that was pruned: %w", err)
+			}
+			l.control.number = n
+			continue
+		}
 		for _, g := range gaps {
 			if errors.Is(g.err, errVersion) {
 				return fmt.Errorf("reading %q: %w", path, g.err)
@@ -135,20 +161,20 @@ func (l *Log) recoverControls() error {
 		}
 		if size < journalHeader {
 			// A crash while the file was made, or a cut: nothing is in it.
-			if err := os.Remove(path); err != nil {
+			if err := l.disk.remove(path); err != nil {
 				return fmt.Errorf("removing an empty journal file: %w", err)
 			}
 			l.control.number = n
 			continue
 		}
 		if len(gaps) > 0 && gaps[0].off == 0 {
-			if err := restoreHeader(path, n); err != nil {
+			if err := l.disk.restoreHeader(path, n); err != nil {
 				return err
 			}
 		}
 		if k := len(gaps); k > 0 && gaps[k-1].end == len(p) && gaps[k-1].off >= journalHeader {
 			size = int64(gaps[k-1].off)
-			if err := cutFile(path, size); err != nil {
+			if err := l.disk.cutFile(path, size); err != nil {
 				return err
 			}
 		}
@@ -168,14 +194,14 @@ func (l *Log) recoverControls() error {
 }
 
 // cutFile cuts a torn tail off.
-func cutFile(path string, size int64) error {
+func (d *disk) cutFile(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("cutting a torn tail: %w", err)
 	}
-	err = f.Truncate(size)
+	err = d.truncate(f, size)
 	if err == nil {
-		err = f.Sync()
+		err = d.sync(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -188,12 +214,12 @@ func cutFile(path string, size int64) error {
 
 // restoreHeader writes a journal file's header again. Its frames do not depend
 // on it.
-func restoreHeader(path string, number uint64) error {
+func (d *disk) restoreHeader(path string, number uint64) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("restoring a file header: %w", err)
 	}
-	_, err = f.WriteAt(appendJournalHeader(nil, number), 0)
+	err = d.writeAt(f, appendJournalHeader(nil, number), 0)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -203,18 +229,12 @@ func restoreHeader(path string, number uint64) error {
 	return nil
 }
 
-// takeControl applies a control record that is read at start.
-func (l *Log) takeControl(kind byte, payload []byte) error {
+// readControl reads a frame of a control file.
+func readControl(kind byte, payload []byte) (event.Control, error) {
 	if kind != frameControl {
-		return fmt.Errorf("%w: frame of kind %d among control records", errVersion, kind)
+		return event.Control{}, fmt.Errorf("%w: frame of kind %d among control records", errVersion, kind)
 	}
-	c, err := parseControl(payload)
-	if err != nil {
-		return err
-	}
-	l.seq = max(l.seq, c.Seq)
-	l.apply(&c)
-	return nil
+	return parseControl(payload)
 }
 
 func (l *Log) recoverEvents() error {
@@ -279,7 +299,7 @@ func (l *Log) restore(events []event.Event) (int, error) {
 		hr := l.hourState(hourOf(t))
 		st := l.stream(event.StreamKey{Provider: e.Provider, Account: e.Account})
 		h := hashUID(e.UID)
-		dup, _, err := l.duplicate(hr, st.id, e.UID, h, t)
+		dup, _, err := l.duplicate(hr, st.id, e.UID, eventKey{t: t, hash: h}, nil, true)
 		if err != nil {
 			l.mtx.Unlock()
 			return n, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,13 +24,17 @@ func (l *Log) maintainLoop() {
 		case <-l.stop:
 			return
 		case <-l.wake:
+			l.idleMtx.Lock()
 			if err := l.flush(); err != nil {
 				l.o.Logger.Error("flushing the event log failed", "err", err)
 			}
+			l.idleMtx.Unlock()
 		case <-t.C:
+			l.idleMtx.Lock()
 			if err := l.maintain(l.o.Now()); err != nil {
 				l.o.Logger.Error("maintaining the event log failed", "err", err)
 			}
+			l.idleMtx.Unlock()
 		}
 	}
 }
@@ -46,6 +49,8 @@ func (l *Log) maintain(now time.Time) error {
 			err = errors.Join(err, l.flush())
 		}
 	}
+	// Nobody may ask to append until what failed is tried again.
+	err = errors.Join(err, l.unstick())
 	return errors.Join(err, l.seal(now.Add(-sealAfter)))
 }
 
@@ -147,6 +152,8 @@ func (l *Log) deleteHour(hr *hourState) error {
 	seg.dead.Store(true)
 	delete(l.hours, hr.hour)
 	delete(l.dirty, seg)
+	seg.broken.Store(nil)
+	l.unkeep(seg, seg.end)
 	if hr.filter != nil {
 		l.filters -= hr.filter.bytes
 	}
@@ -158,13 +165,13 @@ func (l *Log) deleteHour(hr *hourState) error {
 	l.cache.forget(blocks)
 	l.files.forget(seg.path)
 	// The index goes last: without a segment it is removed at the next start.
-	err := os.Remove(seg.path)
-	if ierr := os.Remove(indexPath(seg.path)); !errors.Is(ierr, fs.ErrNotExist) {
+	err := l.disk.remove(seg.path)
+	if ierr := l.disk.remove(indexPath(seg.path)); !errors.Is(ierr, fs.ErrNotExist) {
 		err = errors.Join(err, ierr)
 	}
 	// Directories of days that are empty now.
 	for dir, i := filepath.Dir(seg.path), 0; i < 3; dir, i = filepath.Dir(dir), i+1 {
-		if os.Remove(dir) != nil {
+		if l.disk.remove(dir) != nil {
 			break
 		}
 	}
@@ -255,9 +262,12 @@ func (l *Log) sealSegment(s *segment) error {
 		return nil
 	}
 	// Not synced: an index that a crash lost or tore is made again.
-	s.reseal.Store(false)
+	again := s.reseal.Swap(false)
 	whole := slices.DeleteFunc(slices.Clone(blocks), func(m *blockMeta) bool { return m.dead.Load() })
-	if err := writeAtomic(indexPath(s.path), encodeIndex(s.hour, end, whole), false); err != nil {
+	if err := l.disk.writeAtomic(indexPath(s.path), encodeIndex(s.hour, end, whole), false); err != nil {
+		if again {
+			s.reseal.Store(true)
+		}
 		l.m.failures.WithLabelValues("index").Inc()
 		return fmt.Errorf("writing index of segment %q: %w", s.path, err)
 	}

@@ -45,14 +45,16 @@ type segment struct {
 	wmtx sync.Mutex
 	end  int64 // Where the next block goes, guarded by wmtx.
 
-	dead   atomic.Bool // Set when the segment is deleted.
-	reseal atomic.Bool // Set when a block turned out damaged: the index leaves it out.
+	dead   atomic.Bool            // Set when the segment is deleted.
+	reseal atomic.Bool            // Set when a block turned out damaged: the index leaves it out.
+	broken atomic.Pointer[rescue] // Set while the file is given up, until it is written anew.
 
 	// What follows is guarded by the log's mutex.
 	blocks  []*blockMeta
-	bytes   int64 // Of the file.
-	synced  int64 // What of the file is durable.
-	indexed int   // Blocks that the index on disk has.
+	bytes   int64  // Of the file.
+	synced  int64  // What of the file is durable.
+	kept    []kept // What was written since, rising.
+	indexed int    // Blocks that the index on disk has.
 	written time.Time
 }
 
@@ -75,19 +77,17 @@ type blockMeta struct {
 
 // ReadAt implements io.ReaderAt.
 func (m *blockMeta) ReadAt(p []byte, off int64) (int, error) {
-	n := 0
-	err := m.seg.files.use(m.seg.path, false, func(f *os.File) error {
-		var err error
-		n, err = f.ReadAt(p, m.off+off)
-		return err
-	})
+	err := m.seg.readAt(p, m.off+off)
 	if m.seg.dead.Load() {
 		return 0, errGone
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = io.EOF // The file was taken away: everything in it is lost.
 	}
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // segmentPath is events/2026/03/09/14.seg below the log's directory.
@@ -122,16 +122,19 @@ func appendSegmentHeader(dst []byte, hour int64) []byte {
 // holds wmtx. After an error the file is as it was, or has a tail that the next
 // append overwrites and that a reader cuts.
 func (s *segment) append(data []byte) (int64, error) {
+	if r := s.broken.Load(); r != nil {
+		return 0, fmt.Errorf("writing segment %q: %w", s.path, r.err)
+	}
 	at := s.end
 	if at == 0 {
-		if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		if _, err := s.files.disk.mkdirAll(filepath.Dir(s.path)); err != nil {
 			return 0, fmt.Errorf("making segment directory: %w", err)
 		}
 		data = append(appendSegmentHeader(make([]byte, 0, segmentHeader+len(data)), s.hour), data...)
 	}
-	err := s.files.use(s.path, true, func(f *os.File) error {
-		if _, err := f.WriteAt(data, at); err != nil {
-			if terr := f.Truncate(at); terr != nil {
+	err := s.files.write(s.path, func(f *os.File) error {
+		if err := s.files.disk.writeAt(f, data, at); err != nil {
+			if terr := s.files.disk.truncate(f, at); terr != nil {
 				err = errors.Join(err, terr)
 			}
 			return err
@@ -162,7 +165,7 @@ type finding struct {
 func openSegment(files *fileCache, path string, hour int64) (*segment, []finding, error) {
 	s := &segment{hour: hour, path: path, files: files}
 	var found []finding
-	err := files.use(path, false, func(f *os.File) error {
+	err := files.use(path, func(f *os.File) error {
 		st, err := f.Stat()
 		if err != nil {
 			return err
@@ -175,7 +178,7 @@ func openSegment(files *fileCache, path string, hour int64) (*segment, []finding
 			// The path and every block say the hour too, so the header is only told.
 			found = append(found, finding{path, 0, "segment header was written again", errors.New("not as it was written")})
 			if size >= segmentHeader {
-				if _, err := f.WriteAt(want, 0); err != nil {
+				if err := files.disk.writeAt(f, want, 0); err != nil {
 					return err
 				}
 			}
@@ -217,10 +220,10 @@ func (s *segment) scan(f *os.File, off, size int64) ([]finding, error) {
 		}
 		if next < 0 {
 			found = append(found, finding{s.path, off, "torn tail of " + strconv.FormatInt(size-off, 10) + " bytes was cut", err})
-			if err := f.Truncate(off); err != nil {
+			if err := s.files.disk.truncate(f, off); err != nil {
 				return found, fmt.Errorf("cutting a torn tail: %w", err)
 			}
-			if err := f.Sync(); err != nil {
+			if err := s.files.disk.sync(f); err != nil {
 				return found, fmt.Errorf("cutting a torn tail: %w", err)
 			}
 			break

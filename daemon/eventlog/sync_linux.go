@@ -1,26 +1,28 @@
 package eventlog
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // syncMany is from how many files on one sync of the whole file system is
 // cheaper than one of each.
 const syncMany = 64
 
-// syncFiles makes files durable and returns the error of each. A folder that is
-// sorted by region leaves thousands of segments to sync.
-func (l *Log) syncFiles(paths []string) []error {
-	errs := make([]error, len(paths))
-	if len(paths) < syncMany {
-		for i, p := range paths {
-			errs[i] = l.files.use(p, false, func(f *os.File) error { return f.Sync() })
+// syncFiles makes segments durable and returns the error of each. A folder that
+// is sorted by region leaves thousands of segments to sync. The sync of all is
+// asked of the log's directory, which is open from the beginning: so it tells
+// of every write that failed, whichever files were closed meanwhile.
+func (l *Log) syncFiles(segs []*segment) []error {
+	errs := make([]error, len(segs))
+	lost := l.files.lost.Swap(false)
+	if len(segs) < syncMany && !lost {
+		for i, s := range segs {
+			errs[i] = l.files.sync(s.path)
 		}
 		return errs
 	}
-	err := l.files.use(paths[0], false, func(f *os.File) error { return unix.Syncfs(int(f.Fd())) })
+	err := l.disk.do(diskOp{kind: diskSyncAll, path: l.o.Dir, f: l.root}, func() error { return unix.Syncfs(int(l.root.Fd())) })
+	if err != nil {
+		l.files.lost.Store(true)
+	}
 	for i := range errs {
 		errs[i] = err
 	}

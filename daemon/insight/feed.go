@@ -22,6 +22,8 @@ type Change struct {
 	Kind Kind
 	// Insight is what is now said of it.
 	Insight Insight
+	// Quiet says that this is history: nobody is to be notified.
+	Quiet bool
 }
 
 // Record is what readers are told of the change: the record of the insight's
@@ -45,11 +47,8 @@ func newFeed(seq uint64, dropped prometheus.Counter) *feed {
 	return &feed{seq: seq, first: seq, dropped: dropped, watchers: map[chan Change]struct{}{}}
 }
 
-func (f *feed) publish(k Kind, e *entry, r revision) {
-	c := Change{Kind: k, Insight: *e.cur}
-	if k == KindStart {
-		c.Insight = r.Start
-	}
+func (f *feed) publish(k Kind, said *Insight, quiet bool) {
+	c := Change{Kind: k, Insight: *said, Quiet: quiet}
 	f.mtx.Lock()
 	defer f.mtx.Unlock()
 	f.seq++

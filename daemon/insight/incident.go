@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/go-memdb"
 )
 
 // Incident is insights of one identity, or of one cause, as one line.
@@ -63,37 +65,41 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 		}
 		after = &p
 	}
-	it, err := s.db.Txn(false).Get(tableInsight, indexIncident)
+	txn := s.db.Txn(false)
+	best := top[string]{n: q.Limit + 1, o: o}
+	var sum Incident
+	finish := func() {
+		if sum.Insights == 0 {
+			return
+		}
+		sum.close()
+		p := place{key: timeKey(sum.Start), id: sum.ID}
+		if q.fits(&sum) && (after == nil || o.compare(p, *after) > 0) {
+			best.add(p, sum.ID)
+		}
+	}
+	err := walk(txn, indexIncident, nil, false, nil, func(e *entry) bool {
+		i := e.cur
+		if i.State == StateWithdrawn {
+			return true
+		}
+		if sum.Insights > 0 && sum.ID != i.Incident {
+			finish()
+			sum = Incident{}
+		}
+		sum.join(i)
+		return true
+	})
 	if err != nil {
 		return nil, "", fmt.Errorf("listing incidents: %w", err)
 	}
-	found := []Incident{}
-	var members []*Insight
-	finish := func() {
-		if len(members) == 0 {
-			return
-		}
-		in := incident(members)
-		members = members[:0]
-		p := place{key: timeKey(in.Start), id: in.ID}
-		if q.fits(&in) && (after == nil || o.compare(p, *after) > 0) {
-			found = append(found, in)
-		}
-	}
-	for x := it.Next(); x != nil; x = it.Next() {
-		i := x.(*entry).cur
-		if i.State == StateWithdrawn {
-			continue
-		}
-		if len(members) > 0 && members[0].Incident != i.Incident {
-			finish()
-		}
-		members = append(members, i)
-	}
 	finish()
-	slices.SortFunc(found, func(a, b Incident) int {
-		return o.compare(place{timeKey(a.Start), a.ID}, place{timeKey(b.Start), b.ID})
-	})
+	found := []Incident{}
+	for _, id := range best.sorted() {
+		if members := members(txn, id); len(members) > 0 {
+			found = append(found, incident(members))
+		}
+	}
 	if len(found) <= q.Limit {
 		return found, "", nil
 	}
@@ -114,22 +120,10 @@ func (s *Store) Incident(id string) (Incident, []Insight, bool) {
 	if id == "" {
 		return Incident{}, nil, false
 	}
-	it, err := s.db.Txn(false).Get(tableInsight, indexIncident, textKey(id))
-	if err != nil {
-		return Incident{}, nil, false
-	}
-	var members []*Insight
-	for x := it.Next(); x != nil; x = it.Next() {
-		if i := x.(*entry).cur; i.State != StateWithdrawn {
-			members = append(members, i)
-		}
-	}
+	members := members(s.db.Txn(false), id)
 	if len(members) == 0 {
 		return Incident{}, nil, false
 	}
-	slices.SortFunc(members, func(a, b *Insight) int {
-		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))
-	})
 	out := make([]Insight, len(members))
 	for n, i := range members {
 		out[n] = *i
@@ -137,30 +131,68 @@ func (s *Store) Incident(id string) (Incident, []Insight, bool) {
 	return incident(members), out, true
 }
 
+// members are the insights of an incident, in order of start, without those that
+// were withdrawn.
+func members(txn *memdb.Txn, id string) []*Insight {
+	var out []*Insight
+	err := walk(txn, indexIncident, textKey(id), false, nil, func(e *entry) bool {
+		if e.cur.Incident == id && e.cur.State != StateWithdrawn {
+			out = append(out, e.cur)
+		}
+		return true
+	})
+	if err != nil {
+		return nil // The index is there, and so is its key.
+	}
+	slices.SortFunc(out, func(a, b *Insight) int {
+		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// join adds what an incident can be asked for by. Members come in order of
+// start; close comes behind the last.
+func (in *Incident) join(i *Insight) {
+	if in.Insights == 0 {
+		*in = Incident{
+			ID: i.Incident, Provider: i.Provider, Account: i.Account, Identity: i.Identity,
+			State: StateEnd, Start: i.Start,
+		}
+	}
+	in.Insights++
+	if i.Start.Before(in.Start) {
+		in.Start = i.Start
+	}
+	switch {
+	case i.Active():
+		in.State = StateStart
+	case i.End.After(in.End):
+		in.End = i.End
+	}
+	switch {
+	case in.Identity == "":
+		in.Identity = i.Identity // An account's insight joins an identity's incident.
+	case i.Identity != "" && i.Identity != in.Identity:
+		in.Identity = several
+	}
+}
+
+func (in *Incident) close() {
+	if in.State == StateStart {
+		in.End = time.Time{}
+	}
+	if in.Identity == several {
+		in.Identity = ""
+	}
+	in.Start, in.End = seconds(in.Start), seconds(in.End)
+}
+
 // incident sums insights up. There is at least one.
 func incident(members []*Insight) Incident {
-	m := members[0]
-	in := Incident{
-		ID: m.Incident, Provider: m.Provider, Account: m.Account, Identity: m.Identity,
-		State: StateEnd, Start: m.Start, Insights: len(members),
-	}
+	var in Incident
 	var best *Insight
 	for _, i := range members {
-		if i.Start.Before(in.Start) {
-			in.Start = i.Start
-		}
-		switch {
-		case i.Active():
-			in.State = StateStart
-		case i.End.After(in.End):
-			in.End = i.End
-		}
-		switch {
-		case in.Identity == "":
-			in.Identity = i.Identity // An account's insight joins an identity's incident.
-		case i.Identity != "" && i.Identity != in.Identity:
-			in.Identity = several
-		}
+		in.join(i)
 		if severityRank[i.Severity] > severityRank[in.Severity] {
 			in.Severity = i.Severity
 		}
@@ -175,13 +207,7 @@ func incident(members []*Insight) Incident {
 			in.Regions = append(in.Regions, i.Region)
 		}
 	}
-	if in.State == StateStart {
-		in.End = time.Time{}
-	}
-	if in.Identity == several {
-		in.Identity = ""
-	}
-	in.Start, in.End = seconds(in.Start), seconds(in.End)
+	in.close()
 	in.Confidence, in.ConfidenceLevel, in.Summary = best.Confidence, Level(best.Confidence), best.Summary
 	in.Types, in.Regions = distinct(in.Types), distinct(in.Regions)
 	return in

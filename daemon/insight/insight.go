@@ -75,6 +75,13 @@ type Insight struct {
 
 	State    State `json:"state"`
 	Revision int   `json:"revision"`
+	// Provisional says that this was told on arrival, and that the final pass
+	// has not spoken yet. What is withdrawn is never provisional.
+	Provisional bool `json:"provisional,omitempty"`
+	// Supersedes is the id of the insight in whose place this one came, and
+	// SupersededBy, of a withdrawn one, the id of that which took its place.
+	Supersedes   string `json:"supersedes,omitempty"`
+	SupersededBy string `json:"supersededBy,omitempty"`
 	// Start and End are event times. End is zero while State is Start.
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end,omitzero"`

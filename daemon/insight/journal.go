@@ -40,7 +40,7 @@ const (
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-	errNoJournal = errors.New("not a journal of insights that this version can read")
+	errNoJournal = errors.New("not a journal of insights that this version can read; move it away, and rebuild makes its insights anew")
 )
 
 // frame is one entry of a journal. Its payload is valid until the next is read.
@@ -68,63 +68,89 @@ type findings struct {
 	good int64
 	// frames were read and used.
 	frames int
-	// corrupt frames cost only themselves: their length was right.
+	// corrupt counts stretches that could not be read and have a good frame
+	// behind them: they cost only themselves. lost is how many bytes they take.
 	corrupt int
+	lost    int64
 }
 
-// readJournal reads the frames of a journal. What comes after findings.good is
-// a torn tail. An error of use makes its frame count as corrupt. The error is
-// errNoJournal where the beginning is wrong, and one of r otherwise.
+// readJournal reads the frames of a journal. Where bytes are wrong it looks for
+// the next good frame; what comes after findings.good is a torn tail. An error
+// of use makes its frame count as corrupt. The error is errNoJournal where the
+// beginning is wrong, and one of r otherwise.
 func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 	var found findings
-	br := bufio.NewReaderSize(r, 1<<16)
-	magic := make([]byte, len(journalMagic))
-	n, err := io.ReadFull(br, magic)
+	br := bufio.NewReaderSize(r, frameHead+maxFrame)
+	magic, err := br.Peek(len(journalMagic))
 	switch {
 	case err == nil && string(magic) == journalMagic:
 	case tail(err) != nil:
 		return found, err
-	case err != nil && strings.HasPrefix(journalMagic, string(magic[:n])):
+	case err != nil && strings.HasPrefix(journalMagic, string(magic)):
 		return found, nil
 	default:
 		return found, errNoJournal
 	}
-	found.good = int64(len(journalMagic))
-	var head [frameHead]byte
-	var payload []byte
+	at, _ := br.Discard(len(journalMagic))
+	found.good = int64(at)
+	var bad int64 // Bytes since the last good frame.
 	for {
-		if _, err := io.ReadFull(br, head[:]); err != nil {
-			return found, tail(err)
-		}
-		size := binary.LittleEndian.Uint32(head[:4])
-		if size > maxFrame {
-			return found, nil
-		}
-		if int(size) > cap(payload) {
-			payload = make([]byte, size)
-		}
-		payload = payload[:size]
-		if _, err := io.ReadFull(br, payload); err != nil {
-			return found, tail(err)
-		}
-		sum := crc32.Update(crc32.Checksum(head[:4], castagnoli), castagnoli, head[8:])
-		sum = crc32.Update(sum, castagnoli, payload)
-		f := frame{kind: head[8], payload: payload}
+		f, err := peekFrame(br)
 		switch {
-		case sum != binary.LittleEndian.Uint32(head[4:8]):
-			// Whether the length was right shows in what follows; where nothing
-			// follows, this is the torn tail.
-			if _, err := br.Peek(1); err != nil {
+		case errors.Is(err, errFrame):
+			if _, err := br.Discard(1); err != nil {
 				return found, tail(err)
 			}
+			bad++
+			continue
+		case err != nil:
+			return found, tail(err)
+		}
+		if bad > 0 {
 			found.corrupt++
-		case f.kind < frameRevision || f.kind > frameReset || use(f) != nil:
+			found.lost += bad
+			found.good += bad
+			bad = 0
+		}
+		if use(f) != nil {
 			found.corrupt++
-		default:
+			found.lost += f.bytes()
+		} else {
 			found.frames++
+		}
+		if _, err := br.Discard(int(f.bytes())); err != nil {
+			return found, err
 		}
 		found.good += f.bytes()
 	}
+}
+
+// errFrame says that no frame begins here.
+var errFrame = errors.New("no frame")
+
+// peekFrame returns the frame that br stands at. The error is errFrame where
+// there is none, and io.EOF at the end.
+func peekFrame(br *bufio.Reader) (frame, error) {
+	head, err := br.Peek(frameHead)
+	if err != nil {
+		return frame{}, err
+	}
+	size, kind := binary.LittleEndian.Uint32(head), head[8]
+	if size > maxFrame || kind < frameRevision || kind > frameReset {
+		return frame{}, errFrame
+	}
+	b, err := br.Peek(frameHead + int(size))
+	switch {
+	case tail(err) != nil:
+		return frame{}, err
+	case err != nil:
+		return frame{}, errFrame
+	}
+	sum := crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[8:])
+	if sum != binary.LittleEndian.Uint32(b[4:8]) {
+		return frame{}, errFrame
+	}
+	return frame{kind: kind, payload: b[frameHead:]}, nil
 }
 
 // tail says that the end of the bytes is no error.
@@ -145,6 +171,9 @@ type journal struct {
 	// garbage is how much of size is out of date.
 	garbage int64
 	dirty   bool
+	// suspect says that an fsync failed: what the disk holds is not known, so
+	// that the journal is written anew.
+	suspect bool
 	// broken says why nothing can be appended any more.
 	broken error
 	// compaction takes a copy of every frame while it is under way.
@@ -204,6 +233,7 @@ func (j *journal) read(use func(*journal, frame) error) error {
 		}
 	}
 	j.size = found.good
+	j.garbage += found.lost
 	if _, err := j.f.Seek(j.size, io.SeekStart); err != nil {
 		return err
 	}
@@ -291,6 +321,7 @@ func (j *journal) sync() error {
 		return nil
 	}
 	if err := j.f.Sync(); err != nil {
+		j.suspect = true
 		return fmt.Errorf("fsyncing %q: %w", j.f.Name(), err)
 	}
 	j.dirty = false
@@ -299,7 +330,7 @@ func (j *journal) sync() error {
 
 // wasteful reports whether it is time to write the journal anew.
 func (j *journal) wasteful() bool {
-	return j.compaction == nil && j.garbage > wasteful && j.garbage > j.size/2
+	return j.compaction == nil && (j.suspect || j.garbage > wasteful && j.garbage > j.size/2)
 }
 
 func (j *journal) close() error {
@@ -368,7 +399,7 @@ func (c *compaction) finish() error {
 	old := j.f
 	j.f, j.number, j.size = c.f, j.number+1, c.size+int64(len(c.late))
 	// What came late may be out of date by now; the next compaction counts it.
-	j.garbage, j.dirty, j.broken, j.compaction = 0, false, nil, nil
+	j.garbage, j.dirty, j.suspect, j.broken, j.compaction = 0, false, false, nil, nil
 	return errors.Join(syncDir(j.dir), old.Close(), os.Remove(old.Name()))
 }
 

@@ -198,6 +198,9 @@ func FuzzJournal(f *testing.F) {
 	whole = appendFrame(whole, frameReset, nil)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
+	hit := slices.Clone(whole)
+	hit[len(journalMagic)] ^= 0x10 // A length, so that the next frame has to be looked for.
+	f.Add(hit)
 	f.Add([]byte(journalMagic))
 	f.Add([]byte("insightd"))
 	f.Add([]byte{})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-memdb"
 )
@@ -35,6 +36,8 @@ type Query struct {
 	Severity                   Severity
 	KRI, Incident              string
 	HighRisk, Suppressed       *bool
+	// Provisional asks for what waits for the final pass, or for the rest.
+	Provisional *bool
 	// From and To ask for insights that were active at some time from From,
 	// inclusive, to To, exclusive.
 	From, To time.Time
@@ -79,13 +82,7 @@ func parseOrder(s string) (order, error) {
 	case "start":
 		o.key = func(i *Insight) uint64 { return timeKey(i.Start) }
 	case "end":
-		// What goes on ends after everything else.
-		o.key = func(i *Insight) uint64 {
-			if i.End.IsZero() {
-				return 1<<64 - 1
-			}
-			return timeKey(i.End)
-		}
+		o.key = endKey
 	case "confidence":
 		o.key = func(i *Insight) uint64 { return floatKey(i.Confidence) }
 	case "severity":
@@ -153,14 +150,7 @@ func (s *Store) List(q Query) (Page, error) {
 		}
 		after = &p
 	}
-	match := q.matcher()
-	txn := s.db.Txn(false)
-	var found []*entry
-	if name, key := q.index(); name == "" && (o.name == "start" || o.name == "-start") {
-		found, err = walk(txn, o, after, q.Limit+1, match)
-	} else {
-		found, err = gather(txn, name, key, o, after, match)
-	}
+	found, err := q.find(s.db.Txn(false), o, after)
 	if err != nil {
 		return Page{}, fmt.Errorf("listing insights: %w", err)
 	}
@@ -176,8 +166,8 @@ func (s *Store) List(q Query) (Page, error) {
 	return page, nil
 }
 
-// index names the index that leaves the fewest to look at, and its key. The
-// name is empty where none helps.
+// index names the index that leaves the fewest to look at, and the beginning of
+// its keys. It is that of starts where no other helps.
 func (q *Query) index() (string, []byte) {
 	switch {
 	case q.Incident != "":
@@ -190,66 +180,112 @@ func (q *Query) index() (string, []byte) {
 		return indexState, textKey(string(q.State))
 	case q.Provider != "" && q.Account != "":
 		return indexAccount, textKey(q.Provider, q.Account)
-	case len(q.Types) == 1:
-		return indexType, textKey(q.Types[0])
 	}
-	return "", nil
+	return indexStart, nil
 }
 
-// walk goes along the starts and stops at n.
-func walk(txn *memdb.Txn, o order, after *place, n int, match func(*Insight) bool) ([]*entry, error) {
-	var it memdb.ResultIterator
-	var err error
-	switch {
-	case after == nil && o.falling:
-		it, err = txn.GetReverse(tableInsight, indexStart)
-	case after == nil:
-		it, err = txn.Get(tableInsight, indexStart)
-	case o.falling && after.key < 1<<64-1:
-		// The ids of the key stand behind it, so the walk begins at the next.
-		it, err = txn.ReverseLowerBound(tableInsight, indexStart, numberKey(after.key+1))
-	case o.falling:
-		it, err = txn.GetReverse(tableInsight, indexStart)
-	default:
-		it, err = txn.LowerBound(tableInsight, indexStart, numberKey(after.key))
+// find returns what a page holds, and one more where there is one. Where an
+// index is in the order that is asked for, it is walked until the page is full;
+// otherwise everything that fits is looked at.
+func (q *Query) find(txn *memdb.Txn, o order, after *place) ([]*entry, error) {
+	match := q.matcher()
+	index, prefix := q.index()
+	few := index == indexIncident || index == indexIdentity || index == indexObject
+	sorted := false
+	switch name := strings.TrimPrefix(o.name, "-"); {
+	case name == "start":
+		sorted = true
+	case name == "end" && !few:
+		index, prefix, sorted = indexEnd, nil, true
 	}
-	if err != nil {
-		return nil, err
+	if !sorted {
+		return gather(txn, index, prefix, o, after, q.Limit+1, match)
+	}
+	var from *uint64
+	if after != nil {
+		from = &after.key
+	} else if o.falling && index != indexEnd && !q.To.IsZero() {
+		to := timeKey(q.To)
+		from = &to
 	}
 	var out []*entry
-	for x := it.Next(); x != nil && len(out) < n; x = it.Next() {
-		e := x.(*entry)
-		if after != nil && o.compare(o.place(e), *after) <= 0 || !match(e.cur) {
-			continue
+	err := walk(txn, index, prefix, o.falling, from, func(e *entry) bool {
+		if (after == nil || o.compare(o.place(e), *after) > 0) && match(e.cur) {
+			out = append(out, e)
 		}
-		out = append(out, e)
-	}
-	return out, nil
+		return len(out) <= q.Limit
+	})
+	return out, err
 }
 
-// gather collects everything under a key of an index, or everything, and sorts
-// it.
-func gather(txn *memdb.Txn, index string, key []byte, o order, after *place, match func(*Insight) bool) ([]*entry, error) {
-	var it memdb.ResultIterator
-	var err error
-	if index == "" {
-		it, err = txn.Get(tableInsight, indexID)
-	} else {
-		it, err = txn.Get(tableInsight, index, key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var out []*entry
-	for x := it.Next(); x != nil; x = it.Next() {
-		e := x.(*entry)
-		if after != nil && o.compare(o.place(e), *after) <= 0 || !match(e.cur) {
-			continue
+// gather returns the first n of what is under a key of an index, and all of it
+// where n is 0.
+func gather(txn *memdb.Txn, index string, prefix []byte, o order, after *place, n int, match func(*Insight) bool) ([]*entry, error) {
+	best := top[*entry]{n: n, o: o}
+	err := walk(txn, index, prefix, false, nil, func(e *entry) bool {
+		if match(e.cur) {
+			if p := o.place(e); after == nil || o.compare(p, *after) > 0 {
+				best.add(p, e)
+			}
 		}
-		out = append(out, e)
+		return true
+	})
+	return best.sorted(), err
+}
+
+// top keeps the first n of what it is given in an order, and everything where n
+// is 0: as a heap with the last of them on top.
+type top[T any] struct {
+	n     int
+	o     order
+	items []placed[T]
+}
+
+type placed[T any] struct {
+	place place
+	item  T
+}
+
+func (t *top[T]) add(p place, item T) {
+	if t.n == 0 || len(t.items) < t.n {
+		t.items = append(t.items, placed[T]{p, item})
+		if len(t.items) == t.n {
+			for k := t.n/2 - 1; k >= 0; k-- {
+				t.sink(k)
+			}
+		}
+		return
 	}
-	slices.SortFunc(out, func(a, b *entry) int { return o.compare(o.place(a), o.place(b)) })
-	return out, nil
+	if t.o.compare(p, t.items[0].place) < 0 {
+		t.items[0] = placed[T]{p, item}
+		t.sink(0)
+	}
+}
+
+func (t *top[T]) sink(k int) {
+	for {
+		child := 2*k + 1
+		if child >= len(t.items) {
+			return
+		}
+		if r := child + 1; r < len(t.items) && t.o.compare(t.items[r].place, t.items[child].place) > 0 {
+			child = r
+		}
+		if t.o.compare(t.items[child].place, t.items[k].place) <= 0 {
+			return
+		}
+		t.items[k], t.items[child] = t.items[child], t.items[k]
+		k = child
+	}
+}
+
+func (t *top[T]) sorted() []T {
+	slices.SortFunc(t.items, func(a, b placed[T]) int { return t.o.compare(a.place, b.place) })
+	out := make([]T, len(t.items))
+	for n := range t.items {
+		out[n] = t.items[n].item
+	}
+	return out
 }
 
 // matcher returns what decides whether an insight fits.
@@ -269,6 +305,7 @@ func (q *Query) matcher() func(*Insight) bool {
 			is(q.Incident, i.Incident) && is(string(q.Severity), string(i.Severity)) &&
 			i.Confidence >= q.MinConfidence && is(q.Level, Level(i.Confidence)) &&
 			(q.HighRisk == nil || *q.HighRisk == i.HighRisk) &&
+			(q.Provisional == nil || *q.Provisional == i.Provisional) &&
 			(q.Suppressed == nil || *q.Suppressed == (i.Suppressed != "")) &&
 			i.during(q.From, q.To) && i.from(q.IP, q.Country) && (text == "" || i.mentions(text))
 	}
@@ -301,10 +338,37 @@ func (i *Insight) from(ip, country string) bool {
 
 // mentions reports whether the lower-case text is part of what the insight says.
 func (i *Insight) mentions(text string) bool {
-	has := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	has := func(s string) bool { return containsFold(s, text) }
 	return has(i.Summary) || has(i.Object) || has(i.Identity) || has(i.Operation) || has(i.ID) || has(i.Type) ||
 		slices.ContainsFunc(i.Resources, has) || slices.ContainsFunc(i.AccessKeyIDs, has) ||
 		slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool { return has(s.IP) })
+}
+
+// containsFold reports whether the lower-case text is part of s, without regard
+// to case. It makes no copy of what is ASCII.
+func containsFold(s, text string) bool {
+	for k := range len(s) {
+		if s[k] >= utf8.RuneSelf {
+			return strings.Contains(strings.ToLower(s), text)
+		}
+	}
+	for k := 0; k+len(text) <= len(s); k++ {
+		n := 0
+		for n < len(text) {
+			c := s[k+n]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			if c != text[n] {
+				break
+			}
+			n++
+		}
+		if n == len(text) {
+			return true
+		}
+	}
+	return false
 }
 
 // Get returns the newest revision of an insight.
@@ -331,7 +395,7 @@ func (s *Store) Records(id string) []Record {
 func (s *Store) Active() []Insight {
 	txn := s.db.Txn(false)
 	o, _ := parseOrder("start")
-	es, err := gather(txn, indexState, textKey(stateStart), o, nil, func(*Insight) bool { return true })
+	es, err := gather(txn, indexState, textKey(stateStart), o, nil, 0, func(*Insight) bool { return true })
 	if err != nil {
 		return nil // The index is there, and so is its key.
 	}

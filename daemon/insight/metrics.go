@@ -9,7 +9,9 @@ import (
 // metrics are what the store tells of itself and, since a Prometheus that is
 // already there can page on it at once, of the insights that go on.
 type metrics struct {
-	told, withdrawn                          *prometheus.CounterVec
+	told                                     *prometheus.CounterVec
+	provisional, confirmed                   *prometheus.CounterVec
+	withdrawn, superseded                    *prometheus.CounterVec
 	dropped, expired, failures, corrupt, cut prometheus.Counter
 	collectors                               []prometheus.Collector
 }
@@ -18,20 +20,25 @@ func newMetrics() *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
+	byType := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"type"})
+	}
 	m := &metrics{
 		told: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "insightd_insights_total", Help: "Insights that were raised, by type and severity at their start.",
 		}, []string{"type", "severity"}),
-		withdrawn: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "insightd_insights_withdrawn_total", Help: "Insights that a final verdict took back.",
-		}, []string{"type"}),
+		provisional: byType("insightd_insight_provisional_total", "Insights that were told on arrival."),
+		confirmed:   byType("insightd_insight_confirmed_total", "Insights told on arrival that the final pass upheld, in the same words or in others."),
+		withdrawn:   byType("insightd_insight_withdrawn_total", "Insights that a final verdict took back."),
+		superseded:  byType("insightd_insight_superseded_total", "Insights that a final verdict put another in the place of."),
+
 		dropped:  counter("insightd_insight_watchers_dropped_total", "Watchers of insights that did not keep up."),
 		expired:  counter("insightd_insights_expired_total", "Insights that were deleted since they are past their retention."),
 		failures: counter("insightd_insight_journal_failures_total", "Writes of the insights' journal that failed."),
 		corrupt:  counter("insightd_insight_journal_corrupt_frames_total", "Frames of the insights' journal that could not be read at the start."),
 		cut:      counter("insightd_insight_journal_cut_bytes_total", "Bytes of a torn tail that were cut off the insights' journal at the start."),
 	}
-	m.collectors = []prometheus.Collector{m.told, m.withdrawn, m.dropped, m.expired, m.failures, m.corrupt, m.cut}
+	m.collectors = []prometheus.Collector{m.told, m.provisional, m.confirmed, m.withdrawn, m.superseded, m.dropped, m.expired, m.failures, m.corrupt, m.cut}
 	return m
 }
 
@@ -67,15 +74,31 @@ func (m *metrics) count(k Kind, i *Insight) {
 		m.told.WithLabelValues(i.Type, string(i.Severity)).Inc()
 	case KindWithdrawn:
 		m.withdrawn.WithLabelValues(i.Type).Inc()
+	case KindSuperseded:
+		m.superseded.WithLabelValues(i.Type).Inc()
+	}
+}
+
+// judged counts what was told on arrival and what came of it. old may be nil.
+func (m *metrics) judged(old, e *entry) {
+	if e.toldOnArrival() && (old == nil || !old.toldOnArrival()) {
+		m.provisional.WithLabelValues(e.cur.Type).Inc()
+	}
+	if old != nil && old.cur.Provisional && !e.cur.Provisional && e.cur.State != StateWithdrawn {
+		m.confirmed.WithLabelValues(e.cur.Type).Inc()
 	}
 }
 
 var (
 	descConfidence = prometheus.NewDesc(MetricConfidence,
-		"Confidence in an insight that goes on and is not suppressed, from 0 to 1.",
+		"Confidence in an insight that goes on and is not suppressed, from 0 to 1. Of many, only the 2,000 surest are here.",
 		[]string{"id", "insight_type", "provider", "account", "region", "identity", "object", "severity"}, nil)
 	descActive = prometheus.NewDesc("insightd_insights_active",
 		"Insights that go on.", []string{"suppressed"}, nil)
+	descProvisional = prometheus.NewDesc("insightd_insights_provisional",
+		"Insights that wait for the final pass.", nil, nil)
+	descShare = prometheus.NewDesc("insightd_insight_withdrawn_share",
+		"Share, from 0 to 1, of the insights told on arrival, as far as they are kept, that the final pass took back.", nil, nil)
 	descStored = prometheus.NewDesc("insightd_insights_stored",
 		"Insights that are kept.", nil, nil)
 	descWatchers = prometheus.NewDesc("insightd_insight_watchers",
@@ -89,7 +112,7 @@ type collector struct{ s *Store }
 
 // Describe sends the descriptions of the insights' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descConfidence, descActive, descStored, descWatchers, descJournal} {
+	for _, d := range []*prometheus.Desc{descConfidence, descActive, descProvisional, descShare, descStored, descWatchers, descJournal} {
 		ch <- d
 	}
 }
@@ -103,33 +126,31 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- m
 	}
-	var active, suppressed float64
-	for _, i := range c.s.Active() {
-		if i.Suppressed != "" {
-			suppressed++
-			continue
-		}
-		active++
+	for _, i := range c.s.surest(maxConfidence) {
 		gauge(descConfidence, i.Confidence, i.ID, i.Type, i.Provider, i.Account, i.Region, i.Identity, i.Object, string(i.Severity))
 	}
-	gauge(descActive, active, "false")
-	gauge(descActive, suppressed, "true")
-	gauge(descStored, float64(c.s.count()))
+	t := c.s.Totals()
+	gauge(descActive, float64(t.Active-t.Suppressed), "false")
+	gauge(descActive, float64(t.Suppressed), "true")
+	gauge(descProvisional, float64(t.Provisional))
+	gauge(descShare, t.WithdrawnShare())
+	gauge(descStored, float64(t.Stored))
 	gauge(descWatchers, float64(c.s.feed.count()))
 	gauge(descJournal, float64(c.s.journalSize()))
 }
 
-// count is how many insights are kept.
-func (s *Store) count() int {
-	it, err := s.db.Txn(false).Get(tableInsight, indexID)
+// maxConfidence bounds how many insights /metrics tells of one by one.
+const maxConfidence = 2000
+
+// surest returns the insights that go on and are not suppressed: those of the
+// highest confidence where there are more than n.
+func (s *Store) surest(n int) []Insight {
+	no := false
+	page, err := s.List(Query{State: StateStart, Suppressed: &no, Sort: "-confidence", Limit: n})
 	if err != nil {
-		return 0
+		return nil // The question is a good one.
 	}
-	n := 0
-	for it.Next() != nil {
-		n++
-	}
-	return n
+	return page.Insights
 }
 
 func (s *Store) journalSize() int64 {

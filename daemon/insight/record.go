@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -17,8 +19,9 @@ type Record struct {
 	EventVersion  string `json:"eventVersion"`
 	EventType     string `json:"eventType"`
 	EventCategory string `json:"eventCategory"`
-	// EventID is a hash of the insight's id, the state and the revision: the
-	// same record has the same id wherever and whenever it is made.
+	// EventID is a hash of what the record says, apart from its revision, what it
+	// supersedes and whether it is provisional: a final record has the same id
+	// wherever and whenever it is made, whatever was told before it.
 	EventID            string    `json:"eventID"`
 	SharedEventID      string    `json:"sharedEventID"`
 	EventTime          time.Time `json:"eventTime"`
@@ -30,9 +33,14 @@ type Record struct {
 
 // Details are the inside of a record.
 type Details struct {
-	State         State  `json:"state"`
-	InsightType   string `json:"insightType"`
-	Revision      int    `json:"revision"`
+	State       State  `json:"state"`
+	InsightType string `json:"insightType"`
+	Revision    int    `json:"revision"`
+	// Provisional is absent once the final pass has spoken. Supersedes and
+	// SupersededBy are ids of insights, and absent where there is none.
+	Provisional   bool   `json:"provisional,omitempty"`
+	Supersedes    string `json:"supersedes,omitempty"`
+	SupersededBy  string `json:"supersededBy,omitempty"`
 	InsightObject string `json:"insightObject"`
 	Identity      string `json:"identity,omitempty"`
 	IdentityKind  string `json:"identityKind,omitempty"`
@@ -70,6 +78,9 @@ type Details struct {
 type Links struct {
 	Self   string `json:"self"`
 	Events string `json:"events"`
+	// SupersededBy leads to what took the insight's place. It is absent where
+	// nothing did.
+	SupersededBy string `json:"supersededBy,omitempty"`
 }
 
 // Context holds the numbers of a record.
@@ -99,9 +110,7 @@ func hash(n uint64, parts ...string) string {
 // says, so the Start of an insight that has ended is made from what was told
 // then: see Store.Records.
 func (i *Insight) StartRecord() Record {
-	r := i.record(StateStart, i.Start)
-	r.InsightDetails.EndTime = time.Time{}
-	return r
+	return i.record(StateStart, i.Start)
 }
 
 // EndRecord is the record of the insight's end.
@@ -129,12 +138,20 @@ func (i *Insight) Record() Record {
 }
 
 func (i *Insight) record(s State, at time.Time) Record {
-	path := "/api/v1/insights/" + i.ID
-	return Record{
+	end := seconds(i.End)
+	if s == StateStart {
+		end = time.Time{}
+	}
+	const insights = "/api/v1/insights/"
+	path := insights + i.ID
+	links := Links{Self: path, Events: path + "/events"}
+	if i.SupersededBy != "" {
+		links.SupersededBy = insights + i.SupersededBy
+	}
+	r := Record{
 		EventVersion:       recordVersion,
 		EventType:          recordEventType,
 		EventCategory:      recordEventCategory,
-		EventID:            hash(uint64(i.Revision), i.ID, string(s)),
 		SharedEventID:      i.ID,
 		EventTime:          seconds(at),
 		Provider:           i.Provider,
@@ -144,13 +161,16 @@ func (i *Insight) record(s State, at time.Time) Record {
 			State:           s,
 			InsightType:     i.Type,
 			Revision:        i.Revision,
+			Provisional:     i.Provisional,
+			Supersedes:      i.Supersedes,
+			SupersededBy:    i.SupersededBy,
 			InsightObject:   i.Object,
 			Identity:        i.Identity,
 			IdentityKind:    i.IdentityKind,
 			EventSource:     i.Service,
 			EventName:       i.Operation,
 			StartTime:       seconds(i.Start),
-			EndTime:         seconds(i.End),
+			EndTime:         end,
 			DetectedTime:    seconds(i.Detected),
 			Confidence:      i.Confidence,
 			ConfidenceLevel: Level(i.Confidence),
@@ -166,11 +186,25 @@ func (i *Insight) record(s State, at time.Time) Record {
 			SampleEventIDs:  list(i.SampleEventIDs),
 			KRI:             i.KRI,
 			Attack:          list(i.Attack),
-			Links:           Links{Self: path, Events: path + "/events"},
+			Links:           links,
 			Reasons:         list(i.Reasons),
 			InsightContext:  Context{Statistics: i.Statistics, Attributions: attributions(i.Attributions)},
 		},
 	}
+	r.EventID = r.id()
+	return r
+}
+
+// id is the hash of what the record says.
+func (r *Record) id() string {
+	d := r.InsightDetails
+	d.Revision, d.Supersedes, d.Provisional = 0, "", false
+	b, err := json.Marshal(&d)
+	if err != nil {
+		// Only an insight that no store takes, with a number that is not finite.
+		b = fmt.Appendf(nil, "%+v", d)
+	}
+	return hash(uint64(r.EventTime.Unix()), r.SharedEventID, string(b))
 }
 
 // seconds cuts a time to what records hold. Zero stays zero.

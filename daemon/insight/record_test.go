@@ -74,7 +74,9 @@ func TestIDs(t *testing.T) {
 	require.NotEqual(t, start.EventID, end.EventID)
 	require.Equal(t, start.SharedEventID, end.SharedEventID)
 	j := i
-	j.Revision = 1
+	j.Revision, j.Provisional, j.Supersedes = 1, true, base
+	require.Equal(t, start.EventID, j.StartRecord().EventID, "what was told before it is not in it")
+	j.Confidence = 0.5
 	require.NotEqual(t, start.EventID, j.StartRecord().EventID)
 	require.Equal(t, start.EventID, i.StartRecord().EventID)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -22,8 +23,13 @@ const (
 	KindRevision Kind = "revision"
 	// KindEnd is one that is over.
 	KindEnd Kind = "end"
+	// KindConfirmed is one that was told on arrival, and of which the final pass
+	// says the same.
+	KindConfirmed Kind = "confirmed"
 	// KindWithdrawn is one that was taken back.
 	KindWithdrawn Kind = "withdrawn"
+	// KindSuperseded is one that was taken back since another took its place.
+	KindSuperseded Kind = "superseded"
 )
 
 // revision is one telling of an insight. It is never written to once it is
@@ -35,6 +41,9 @@ type revision struct {
 	End *Insight `json:"end,omitempty"`
 	// Withdrawn is nil unless this revision takes the insight back.
 	Withdrawn *Insight `json:"withdrawn,omitempty"`
+	// Told says that the revision was told on arrival, also after the final
+	// pass has confirmed it.
+	Told bool `json:"told,omitempty"`
 	// bytes is what the revision takes up in the journal.
 	bytes int64
 }
@@ -102,44 +111,30 @@ func (e *entry) records() []Record {
 }
 
 // told returns the revision that results when i is said of the insight, and
-// what happened. No kinds means that nothing new was said.
+// what happened. No kinds, nil, means that nothing new was said; an empty list
+// means that something is to be kept of which nobody is told.
 func (e *entry) told(i *Insight) (revision, []Kind) {
 	if e == nil {
 		return first(i)
 	}
-	last := e.revisions[len(e.revisions)-1]
+	last := &e.revisions[len(e.revisions)-1]
 	next := max(i.Revision, last.Start.Revision+1)
-	switch i.State {
-	case StateStart:
-		if last.Withdrawn == nil && same(&last.Start, i) {
-			return last.level(i)
+	switch {
+	case i.State == StateWithdrawn:
+		return last.withdraw(i, next)
+	case i.Provisional && (last.Withdrawn != nil || !last.newest().Provisional || !last.Start.Provisional):
+		return *last, nil // The final pass has spoken.
+	case last.Withdrawn != nil:
+		if i.State == StateEnd {
+			return revision{Start: starting(i), End: i}.numbered(next), []Kind{KindEnd}
 		}
 		return revision{Start: *i}.numbered(next), []Kind{KindRevision}
-
-	case StateEnd:
-		switch {
-		case last.Withdrawn != nil:
-			return revision{Start: starting(i), End: i}.numbered(next), []Kind{KindEnd}
-		case last.End == nil && !differs(&last.Start, i) && i.Revision <= last.Start.Revision:
-			return revision{Start: last.Start, End: i}.numbered(last.Start.Revision), []Kind{KindEnd}
-		case last.End == nil:
-			return revision{Start: amended(last.Start, i), End: i}.numbered(next), []Kind{KindEnd}
-		case same(last.End, i):
-			if last.End.levels() == i.levels() {
-				return last, nil
-			}
-			return revision{Start: last.Start, End: i}.numbered(last.Start.Revision), []Kind{}
-		}
-		return revision{Start: amended(last.Start, i), End: i}.numbered(next), []Kind{KindRevision}
+	case i.Provisional:
+		return last.provisional(i, next)
+	case i.State == StateStart:
+		return last.start(i, next)
 	}
-
-	if last.Withdrawn != nil {
-		if same(last.Withdrawn, i) {
-			return last, nil
-		}
-		return revision{Start: last.Start, End: last.End, Withdrawn: i}.numbered(next), []Kind{KindRevision}
-	}
-	return revision{Start: last.Start, End: last.End, Withdrawn: i}.numbered(next), []Kind{KindWithdrawn}
+	return last.end(i, next)
 }
 
 // first is what comes of an insight that is new.
@@ -148,19 +143,133 @@ func first(i *Insight) (revision, []Kind) {
 	case StateEnd:
 		return revision{Start: starting(i), End: i}.numbered(i.Revision), []Kind{KindStart, KindEnd}
 	case StateWithdrawn:
-		return revision{Start: starting(i), Withdrawn: i}.numbered(i.Revision), []Kind{KindStart, KindWithdrawn}
+		return revision{Start: starting(i), Withdrawn: i}.numbered(i.Revision), []Kind{KindStart, i.takenBack()}
 	}
 	return revision{Start: *i}, []Kind{KindStart}
 }
 
+// start is what comes of a final start.
+func (r *revision) start(i *Insight, next int) (revision, []Kind) {
+	was := r.Start.Provisional
+	out, kinds := revision{Start: *i}.numbered(next), []Kind{KindRevision}
+	if same(&r.Start, i) {
+		if !was {
+			return r.level(i)
+		}
+		out, kinds = out.numbered(r.Start.Revision), []Kind{KindConfirmed}
+	}
+	if was && r.End != nil && !r.End.End.Before(i.Start) {
+		// The final pass has come to the start and not yet to the end: what was
+		// told of that on arrival holds, or the insight would seem to begin
+		// again.
+		end := *r.End
+		end.Start, end.Detected = i.Start, i.Detected
+		out.End = &end
+		out = out.numbered(out.Start.Revision)
+		if kinds[0] == KindConfirmed {
+			kinds = []Kind{} // The end is still to be confirmed.
+		}
+	}
+	return out, kinds
+}
+
+// end is what comes of a final end.
+func (r *revision) end(i *Insight, next int) (revision, []Kind) {
+	number := r.Start.Revision
+	switch {
+	case r.Start.Provisional:
+		// The final pass has told of no start of its own, so it is made from
+		// the end, as for an insight that is new: history is told alike.
+		if s := starting(i); !same(&r.Start, &s) || r.End != nil && !same(r.End, i) {
+			kind := KindEnd
+			if r.End != nil {
+				kind = KindRevision
+			}
+			return revision{Start: s, End: i}.numbered(next), []Kind{kind}
+		}
+		kinds := []Kind{KindConfirmed}
+		if r.End == nil {
+			kinds = append(kinds, KindEnd)
+		}
+		return revision{Start: starting(i), End: i}.numbered(number), kinds
+	case r.End == nil && !differs(&r.Start, i) && i.Revision <= number:
+		return revision{Start: r.Start, End: i}.numbered(number), []Kind{KindEnd}
+	case r.End == nil:
+		return revision{Start: amended(r.Start, i), End: i}.numbered(next), []Kind{KindEnd}
+	case same(r.End, i) && r.End.Provisional:
+		return revision{Start: r.Start, End: i}.numbered(number), []Kind{KindConfirmed}
+	case same(r.End, i):
+		if r.End.levels() == i.levels() {
+			return *r, nil
+		}
+		return revision{Start: r.Start, End: i}.numbered(number), []Kind{}
+	}
+	return revision{Start: amended(r.Start, i), End: i}.numbered(next), []Kind{KindRevision}
+}
+
+// provisional is what comes of what is told on arrival, over what was told on
+// arrival. Most of it changes every second: that takes the place of what was
+// said. Only what somebody would act on makes a revision.
+func (r *revision) provisional(i *Insight, next int) (revision, []Kind) {
+	number := r.Start.Revision
+	if i.State == StateStart {
+		switch {
+		case same(&r.Start, i):
+			return r.level(i)
+		case r.End != nil || r.Start.weighs(i) || i.Revision > number:
+			return revision{Start: *i}.numbered(next), []Kind{KindRevision}
+		}
+		return revision{Start: *i}.numbered(number), []Kind{}
+	}
+	switch {
+	case r.End == nil && r.Start.Suppressed == i.Suppressed && i.Revision <= number:
+		return revision{Start: amended(r.Start, i), End: i}.numbered(number), []Kind{KindEnd}
+	case r.End == nil:
+		return revision{Start: amended(r.Start, i), End: i}.numbered(next), []Kind{KindEnd}
+	case same(r.End, i) && r.End.levels() == i.levels():
+		return *r, nil
+	case r.End.weighs(i):
+		return revision{Start: amended(r.Start, i), End: i}.numbered(next), []Kind{KindRevision}
+	}
+	return revision{Start: amended(r.Start, i), End: i}.numbered(number), []Kind{}
+}
+
+// withdraw is what comes of a withdrawal, which repeats what was told.
+func (r *revision) withdraw(i *Insight, next int) (revision, []Kind) {
+	out := revision{Start: r.Start, End: r.End, Withdrawn: i}.numbered(next)
+	switch {
+	case r.Withdrawn == nil, r.Withdrawn.SupersededBy == "" && i.SupersededBy != "":
+		return out, []Kind{i.takenBack()}
+	case same(r.Withdrawn, i):
+		return *r, nil
+	}
+	return out, []Kind{KindRevision}
+}
+
+// takenBack is the kind of a withdrawal.
+func (i *Insight) takenBack() Kind {
+	if i.SupersededBy != "" {
+		return KindSuperseded
+	}
+	return KindWithdrawn
+}
+
+// weighs reports whether to is something that somebody would act on who was
+// told i.
+func (i *Insight) weighs(to *Insight) bool {
+	return i.Severity != to.Severity || Level(i.Confidence) != Level(to.Confidence) ||
+		i.Suppressed != to.Suppressed || i.Supersedes != to.Supersedes
+}
+
 // level takes over what no record says: the numbers of the newest minute. This
 // is no new revision, and nothing that readers are told of.
-func (r revision) level(i *Insight) (revision, []Kind) {
+func (r *revision) level(i *Insight) (revision, []Kind) {
 	if r.End != nil || r.Start.levels() == i.levels() {
-		return r, nil
+		return *r, nil
 	}
-	r.Start.Observed, r.Start.Expected, r.Start.Upper = i.Observed, i.Expected, i.Upper
-	return r, []Kind{}
+	out := *r
+	out.Start.Observed, out.Start.Expected, out.Start.Upper = i.Observed, i.Expected, i.Upper
+	return out, []Kind{}
 }
 
 func (i *Insight) levels() [3]float64 { return [3]float64{i.Observed, i.Expected, i.Upper} }
@@ -200,19 +309,25 @@ func amended(start Insight, end *Insight) Insight {
 	return start
 }
 
-// same reports whether two insights say the same, apart from the revision and
-// the numbers of the newest minute.
+// since says of a revision that took the place of old, or is newer, whether it
+// was told on arrival. old may be nil.
+func (r revision) since(old *entry, i *Insight) revision {
+	r.Told = i.Provisional
+	if old != nil {
+		last := &old.revisions[len(old.revisions)-1]
+		r.Told = r.Told || last.Told && last.Start.Revision == r.Start.Revision
+	}
+	return r
+}
+
+// same reports whether two insights say the same, apart from the revision, the
+// numbers of the newest minute, and whether it is final.
 func same(a, b *Insight) bool {
 	x, y := *a, *b
 	for _, i := range []*Insight{&x, &y} {
-		i.Revision, i.Observed, i.Expected, i.Upper = 0, 0, 0, 0
+		i.Revision, i.Observed, i.Expected, i.Upper, i.Provisional = 0, 0, 0, 0, false
 	}
-	p, err := json.Marshal(&x)
-	if err != nil {
-		return false
-	}
-	q, err := json.Marshal(&y)
-	return err == nil && string(p) == string(q)
+	return reflect.DeepEqual(&x, &y)
 }
 
 // canonical returns a copy of i that shares no memory with it and says what is
@@ -238,6 +353,7 @@ func canonical(i Insight) (*Insight, error) {
 			return nil, fmt.Errorf("%w: %s ends before its start", ErrInvalid, i.ID)
 		}
 	case StateWithdrawn:
+		i.Provisional = false
 	default:
 		return nil, fmt.Errorf("%w: %s has state %q", ErrInvalid, i.ID, i.State)
 	}

@@ -1,6 +1,9 @@
 package insight
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -54,24 +57,16 @@ func (s *Store) LiveSeries(mint, maxt int64, ms ...*labels.Matcher) []LiveSeries
 	if len(wanted) == 0 || mint > maxt {
 		return nil
 	}
-	it, err := s.db.Txn(false).Get(tableInsight, indexStart)
-	if err != nil {
-		return nil
-	}
 	var out []LiveSeries
-	for x := it.Next(); x != nil; x = it.Next() {
-		i := x.(*entry).cur
+	for _, i := range s.during(mint, maxt, ms) {
 		first := floorMinute(i.Start.UnixMilli()) + minuteMillis
-		if first > maxt {
-			break // They are in order of start.
-		}
 		last := maxt
 		if !i.Active() {
 			last = min(maxt, floorMinute(i.End.UnixMilli())+minuteMillis)
 		}
 		// The first end of a minute that is not before mint.
 		first = max(first, floorMinute(mint+minuteMillis-1))
-		if i.State == StateWithdrawn || i.Suppressed != "" || first > last || !i.labelled(ms) {
+		if first > last {
 			continue
 		}
 		t := make([]int64, 0, (last-first)/minuteMillis+1)
@@ -89,6 +84,41 @@ func (s *Store) LiveSeries(mint, maxt int64, ms ...*labels.Matcher) []LiveSeries
 	}
 	return out
 }
+
+// during returns, in order of start, the insights that can have a sample from
+// mint to maxt and match.
+func (s *Store) during(mint, maxt int64, ms []*labels.Matcher) []*Insight {
+	txn := s.db.Txn(false)
+	var out []*Insight
+	visit := func(e *entry) bool {
+		i := e.cur
+		if i.State != StateWithdrawn && i.Suppressed == "" && i.Start.UnixMilli() <= maxt && i.labelled(ms) {
+			out = append(out, i)
+		}
+		return true
+	}
+	for _, m := range ms {
+		if m.Name == "id" && m.Type == labels.MatchEqual && m.Value != "" {
+			if e := get(txn, m.Value); e != nil {
+				visit(e)
+			}
+			return out
+		}
+	}
+	// The sample of the last minute stands up to a minute behind the end.
+	from := timeKey(time.UnixMilli(max(mint, minMillis) - minuteMillis))
+	if err := walk(txn, indexEnd, nil, false, &from, visit); err != nil {
+		return nil // The index is there, and so is its key.
+	}
+	slices.SortFunc(out, func(a, b *Insight) int {
+		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// minMillis is early enough for all insights, and far enough from the least
+// number to count back from.
+const minMillis = -1 << 43
 
 // floorMinute is the start of the minute in which t is, before 1970 too.
 func floorMinute(t int64) int64 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -64,6 +65,11 @@ type Store struct {
 	mtx     sync.Mutex
 	journal *journal // nil where nothing outlives the process
 	closed  bool
+	// unheard are the insights that go on and whose start was published
+	// quietly.
+	unheard map[string]struct{}
+	tallies tallies
+	words   words
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -79,7 +85,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening insights: %w", err)
 	}
-	s := &Store{o: o, db: db, metrics: newMetrics(), stop: make(chan struct{})}
+	s := &Store{o: o, db: db, metrics: newMetrics(), unheard: map[string]struct{}{}, tallies: tallies{}, words: words{}, stop: make(chan struct{})}
 	// Positions rise over restarts, so that a reader who comes back with an old
 	// one is not mistaken for one who has seen everything.
 	s.feed = newFeed(uint64(max(0, o.Now().UnixMicro())), s.metrics.dropped)
@@ -104,6 +110,9 @@ func Open(o Options) (*Store, error) {
 // load fills the tables from the journal.
 func (s *Store) load() error {
 	if err := os.MkdirAll(s.o.Dir, 0o777); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(s.o.Dir)); err != nil {
 		return err
 	}
 	txn := s.db.Txn(true)
@@ -131,7 +140,14 @@ func (s *Store) load() error {
 			return errors.New("a revision without an id")
 		}
 		r.bytes = f.bytes()
-		e, old := get(txn, r.Start.ID).with(r)
+		known := get(txn, r.Start.ID)
+		for _, i := range []*Insight{&r.Start, r.End, r.Withdrawn} {
+			if i != nil {
+				s.words.intern(i)
+			}
+		}
+		r.compact(known)
+		e, old := known.with(r)
 		if old != nil {
 			j.garbage += old.bytes
 		}
@@ -142,6 +158,13 @@ func (s *Store) load() error {
 	}
 	txn.Commit()
 	s.journal = j
+	it, err := s.db.Txn(false).Get(tableInsight, indexID)
+	if err != nil {
+		return err
+	}
+	for o := it.Next(); o != nil; o = it.Next() {
+		s.tallies.add(o.(*entry), 1)
+	}
 	s.metrics.corrupt.Add(float64(j.corrupt))
 	s.metrics.cut.Add(float64(j.cut))
 	return nil
@@ -161,6 +184,11 @@ func (e *entry) bytes() int64 {
 // any other difference is a new revision, which gets the next number unless i
 // has a higher one. i may be an insight that is not known yet, in any state.
 //
+// What is provisional changes nothing of what is final; among itself it makes a
+// revision only of what somebody would act on, and else takes the place of what
+// was said. What is final confirms a provisional revision in its place where it
+// says the same.
+//
 // Put keeps no memory of i.
 func (s *Store) Put(i Insight) (changed bool, err error) {
 	c, err := canonical(i)
@@ -172,6 +200,12 @@ func (s *Store) Put(i Insight) (changed bool, err error) {
 	if s.closed {
 		return false, ErrClosed
 	}
+	s.words.intern(c)
+	return s.put(c)
+}
+
+// put is Put with the lock held, of an insight in its canonical form.
+func (s *Store) put(c *Insight) (changed bool, err error) {
 	txn := s.db.Txn(true)
 	defer txn.Abort()
 	old := get(txn, c.ID)
@@ -179,6 +213,8 @@ func (s *Store) Put(i Insight) (changed bool, err error) {
 	if kinds == nil {
 		return false, nil
 	}
+	r = r.since(old, c)
+	r.compact(old)
 	if s.journal != nil {
 		b, err := json.Marshal(&r)
 		if err != nil {
@@ -197,34 +233,19 @@ func (s *Store) Put(i Insight) (changed bool, err error) {
 		return false, fmt.Errorf("keeping insight %s: %w", c.ID, err)
 	}
 	txn.Commit()
-	for _, k := range kinds {
-		s.metrics.count(k, e.cur)
-		s.feed.publish(k, e, r)
+	s.tallies.add(old, -1)
+	s.tallies.add(e, 1)
+	s.metrics.judged(old, e)
+	quiet := s.quiet(old, e)
+	for n, k := range kinds {
+		said := e.cur
+		if n == 0 && len(kinds) > 1 {
+			said = &r.Start
+		}
+		s.metrics.count(k, said)
+		s.feed.publish(k, said, quiet)
 	}
 	return true, nil
-}
-
-// Reset forgets all insights, before they are made anew from the event log.
-func (s *Store) Reset() error {
-	s.mtx.Lock()
-	defer s.mtx.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if s.journal != nil {
-		if _, err := s.journal.append(frameReset, nil); err != nil {
-			s.metrics.failures.Inc()
-			return fmt.Errorf("forgetting insights: %w", err)
-		}
-		s.journal.garbage = s.journal.size
-	}
-	txn := s.db.Txn(true)
-	defer txn.Abort()
-	if _, err := txn.DeleteAll(tableInsight, indexID); err != nil {
-		return fmt.Errorf("forgetting insights: %w", err)
-	}
-	txn.Commit()
-	return nil
 }
 
 // Sync makes everything that was put durable.
@@ -280,21 +301,33 @@ func (s *Store) expire() error {
 			old = append(old, e)
 		}
 	}
-	for _, e := range old {
+	if err := s.remove(txn, old); err != nil {
+		return fmt.Errorf("deleting old insights: %w", err)
+	}
+	s.metrics.expired.Add(float64(len(old)))
+	return nil
+}
+
+// remove deletes insights and commits txn. The store's lock is held.
+func (s *Store) remove(txn *memdb.Txn, es []*entry) error {
+	for _, e := range es {
 		if s.journal != nil {
 			n, err := s.journal.append(frameDelete, []byte(e.id))
 			if err != nil {
 				s.metrics.failures.Inc()
-				return fmt.Errorf("deleting old insights: %w", err)
+				return err
 			}
 			s.journal.garbage += n + e.bytes()
 		}
 		if err := txn.Delete(tableInsight, e); err != nil {
-			return fmt.Errorf("deleting old insights: %w", err)
+			return err
 		}
 	}
 	txn.Commit()
-	s.metrics.expired.Add(float64(len(old)))
+	for _, e := range es {
+		s.tallies.add(e, -1)
+		delete(s.unheard, e.id)
+	}
 	return nil
 }
 

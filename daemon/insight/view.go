@@ -8,7 +8,50 @@ import "time"
 // Coverage says what each detector knows, is still learning, or cannot see.
 type Coverage struct {
 	Streams []StreamCoverage `json:"streams"`
+	Sources []SourceCoverage `json:"sources"`
 }
+
+// SourceCoverage is how far one source is, and what keeps it.
+type SourceCoverage struct {
+	Name string `json:"name"`
+	// Kind is such as file, stream or push.
+	Kind string `json:"kind"`
+	// State is one of the source states.
+	State string `json:"state"`
+	// AtEnd says that nothing is left to read for now.
+	AtEnd bool `json:"atEnd"`
+	// Frontier is the oldest event time that the source may still deliver. It
+	// is absent where that is not known, and where the source is at its end.
+	Frontier  *time.Time `json:"frontier,omitempty"`
+	LastEvent *time.Time `json:"lastEvent,omitempty"`
+	// LagSeconds is by how much the newest event that was read is behind the
+	// clock; 0 where there is none.
+	LagSeconds float64 `json:"lagSeconds"`
+	// BacklogFiles and BacklogBytes are what is known to be left to read.
+	BacklogFiles int   `json:"backlogFiles"`
+	BacklogBytes int64 `json:"backlogBytes"`
+	// Rate is events a second, of late.
+	Rate   float64 `json:"rate"`
+	Events uint64  `json:"events"`
+	// Errors counts the records and files that could not be read.
+	Errors    uint64 `json:"errors"`
+	LastError string `json:"lastError,omitempty"`
+	// Hint is what to do about LastError.
+	Hint string `json:"hint,omitempty"`
+}
+
+// The states of a source.
+const (
+	// SourceReading is one with something left to read.
+	SourceReading = "reading"
+	// SourceAtEnd is one that has nothing left to read for now.
+	SourceAtEnd = "at its end"
+	// SourceFailing is one that cannot be read and is tried again.
+	SourceFailing = "failing"
+	// SourceWaiting is one that could deliver, and has to wait: the disk is
+	// full, or the line is behind.
+	SourceWaiting = "waiting"
+)
 
 // StreamCoverage is the coverage of one provider's account.
 type StreamCoverage struct {
@@ -27,6 +70,27 @@ type StreamCoverage struct {
 	Detectors  []DetectorCoverage `json:"detectors"`
 	// Suppressed counts insights that the budget kept from being told.
 	Suppressed int `json:"suppressed"`
+	// Provisional is how many insights wait for the final pass. Withdrawn and
+	// Superseded are how many of those that are kept and were told on arrival
+	// it took back, and how many it put another in the place of.
+	Provisional int `json:"provisional"`
+	Withdrawn   int `json:"withdrawn"`
+	Superseded  int `json:"superseded"`
+	// Folded counts events under the label __overflow__, since a series of
+	// their own would have been one too many.
+	Folded uint64 `json:"folded"`
+	// Evicted counts states of models that made room for others.
+	Evicted uint64 `json:"evicted"`
+	// Capped counts insights that were not raised, since too many are open.
+	Capped uint64 `json:"capped"`
+	// IdentitiesForgotten counts identities that made room for others.
+	IdentitiesForgotten uint64 `json:"identitiesForgotten"`
+	// Rebuilding says that the models are being made anew from the event log,
+	// and RebuildReason why.
+	Rebuilding    bool   `json:"rebuilding"`
+	RebuildReason string `json:"rebuildReason,omitempty"`
+	// Snapshot is when the state was last kept; absent where it never was.
+	Snapshot *time.Time `json:"snapshot,omitempty"`
 	// Networks are networks that look like the organisation's own. They are
 	// proposed for networks.corporate of the configuration.
 	Networks []ProposedNetwork `json:"proposedNetworks"`

@@ -34,7 +34,8 @@ type FolderOptions struct {
 	// Checkpoints remembers over restarts what has been read, and is nil where
 	// nothing is to be remembered.
 	Checkpoints *Checkpoints
-	// Workers is how many files are read at once. 0 stands for one a processor.
+	// Workers is how many files are read at once. 0 stands for two a processor,
+	// since one of them often waits for the sink.
 	Workers int
 	// BatchEvents is how many events are delivered at once. 0 stands for 1000.
 	BatchEvents int
@@ -64,7 +65,7 @@ func (o *FolderOptions) validate() error {
 	o.Path = filepath.Clean(o.Path)
 	o.Name = cmp.Or(o.Name, o.Path)
 	o.PollInterval = cmp.Or(o.PollInterval, defaultPollInterval)
-	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.Workers = cmp.Or(o.Workers, 2*runtime.GOMAXPROCS(0))
 	o.BatchEvents = cmp.Or(o.BatchEvents, defaultBatchEvents)
 	if o.Now == nil {
 		o.Now = time.Now

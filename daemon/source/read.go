@@ -47,7 +47,9 @@ func (f *Folder) process(ctx context.Context, sink Sink, tasks []task) error {
 			}
 		})
 	}
-	g.Go(func() error { return f.commitNowAndThen(c, sink, done) })
+	if f.o.Follow || f.o.Checkpoints != nil {
+		g.Go(func() error { return f.commitNowAndThen(c, sink, done) })
+	}
 	return g.Wait()
 }
 

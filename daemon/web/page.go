@@ -30,6 +30,11 @@ type Data struct {
 	Ready        bool
 	// Waiting says what a daemon that is not ready waits for.
 	Waiting string
+	// Stopped says why nothing is taken in and what to do, such as that the disk
+	// is full. It is empty where all goes on.
+	Stopped string
+	// Tally counts the insights that are kept.
+	Tally   insight.Tally
 	Storage []Store
 	Sources []Source
 	// Streams are what the engine says of each account.
@@ -58,10 +63,39 @@ type Source struct {
 	// Healthy is false where Detail says what is wrong.
 	Healthy bool
 	Detail  string
-	Events  uint64
+	// Hint says what to do about it.
+	Hint   string
+	Events uint64
 	// Frontier is up to which event time it was read; zero where that is not
 	// known.
 	Frontier time.Time
+	// Lag is by how much the newest event that was read is behind the clock, and
+	// LastEvent that event's time; both are zero where there is none.
+	Lag       time.Duration
+	LastEvent time.Time
+	// Rate is events a second, of late.
+	Rate float64
+	// BacklogFiles and BacklogBytes are left to read, and Errors counts what
+	// could not be read.
+	BacklogFiles int
+	BacklogBytes int64
+	Errors       uint64
+}
+
+// NewSource returns a source as the page shows it.
+func NewSource(c insight.SourceCoverage) Source {
+	s := Source{
+		Name: c.Name, Kind: c.Kind, State: c.State, Healthy: c.State != insight.SourceFailing && c.State != insight.SourceWaiting,
+		Detail: c.LastError, Hint: c.Hint, Events: c.Events, Lag: time.Duration(c.LagSeconds * float64(time.Second)), Rate: c.Rate,
+		BacklogFiles: c.BacklogFiles, BacklogBytes: c.BacklogBytes, Errors: c.Errors,
+	}
+	if c.Frontier != nil {
+		s.Frontier = *c.Frontier
+	}
+	if c.LastEvent != nil {
+		s.LastEvent = *c.LastEvent
+	}
+	return s
 }
 
 var (
@@ -141,6 +175,9 @@ var functions = template.FuncMap{
 	"lasting":  lasting,
 	"bytes":    byteSize,
 	"count":    count,
+	"rate":     rate,
+	"caps":     caps,
+	"share":    share,
 	"percent":  func(v float64) string { return strconv.Itoa(int(v*100+0.5)) + " %" },
 	"level":    insight.Level,
 	"lower":    func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
@@ -203,6 +240,45 @@ func count(v any) string {
 		s = s[:n] + "," + s[n:]
 	}
 	return s
+}
+
+// rate says events a second.
+func rate(v float64) string {
+	switch {
+	case v <= 0:
+		return "0/s"
+	case v < 0.1:
+		return "< 0.1/s"
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 1, 64) + "/s"
+	}
+	return count(int64(v+0.5)) + "/s"
+}
+
+// share says which part of what was told on arrival was taken back.
+func share(t insight.Tally) string {
+	return strconv.FormatFloat(100*t.WithdrawnShare(), 'f', 1, 64) + " %"
+}
+
+// caps says, one a line, what a bound has changed in what is known of an
+// account.
+func caps(s insight.StreamCoverage) []string {
+	var out []string
+	add := func(n uint64, one, many string) {
+		switch {
+		case n == 1:
+			out = append(out, "1 "+one)
+		case n > 1:
+			out = append(out, count(n)+" "+many)
+		}
+	}
+	add(s.Folded, "event is counted under __overflow__: there are more series than their cap",
+		"events are counted under __overflow__: there are more series than their cap")
+	add(s.Evicted, "model made room for another, and would learn anew", "models made room for others, and would learn anew")
+	add(s.Capped, "insight was not raised: too many are open", "insights were not raised: too many are open")
+	add(s.IdentitiesForgotten, "identity made room for another", "identities made room for others")
+	add(uint64(max(0, s.Suppressed)), "insight is over the budget, and was not told", "insights are over the budget, and were not told")
+	return out
 }
 
 // detectors sums up what the detectors of a stream can say.

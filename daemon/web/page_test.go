@@ -19,6 +19,8 @@ import (
 	"github.com/insightd/insightd/daemon/insight"
 )
 
+var window = flag.String("window", "1200,1500", "the size of the window of -screenshot")
+
 var screenshot = flag.String("screenshot", "", "write a screenshot of the page to this file, with chromium")
 
 var now = time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC)
@@ -33,16 +35,26 @@ func full() Data {
 			{"Series", "8,200 series", 12 << 20, 0},
 		},
 		Sources: []Source{
-			{Name: "trail", Kind: "file", State: "at its end", Healthy: true, Events: 1234567, Frontier: now.Add(-time.Minute)},
-			{Name: "azure", Kind: "file", State: "failing", Detail: "opening /logs: permission denied"},
+			{
+				Name: "trail", Kind: "file", State: "reading", Healthy: true, Events: 1234567, Frontier: now.Add(-time.Minute),
+				Lag: 90 * time.Second, LastEvent: now.Add(-90 * time.Second), Rate: 1234.4, BacklogFiles: 12, BacklogBytes: 3 << 20,
+			},
+			NewSource(insight.SourceCoverage{
+				Name: "azure", Kind: "file", State: insight.SourceFailing, Errors: 3,
+				LastError: "opening /logs: permission denied", Hint: "let the user of the daemon read the folder",
+			}),
 		},
+		Stopped: "The disk of /data is full: make room for 64.0 MiB",
+		Tally:   insight.Tally{Stored: 900, Active: 1, Provisional: 1, Told: 200, Withdrawn: 7, Superseded: 2},
 		Streams: []insight.StreamCoverage{{
 			Provider: "aws", Account: "111122223333", LastEvent: now.Add(-90 * time.Second), Watermark: &watermark, Events: 1234567, Late: 12,
 			Detectors: []insight.DetectorCoverage{{State: "ready"}, {State: "ready"}, {State: "learning"}},
+			Folded:    12345, Evicted: 1, Capped: 2, IdentitiesForgotten: 3, Suppressed: 4, Snapshot: &watermark,
+			Rebuilding: true, RebuildReason: "history came in",
 		}, {Provider: "azure", Account: "sub-1"}},
 		Active: []insight.Insight{{
 			ID: "0123456789abcdef0123456789abcdef", Type: insight.TypeAPICallRate, Provider: "aws", Account: "111122223333", Region: "eu-central-1",
-			Identity: "arn:aws:iam::111122223333:user/<script>alert(1)</script>", State: insight.StateStart, Start: start,
+			Identity: "arn:aws:iam::111122223333:user/<script>alert(1)</script>", State: insight.StateStart, Start: start, Provisional: true,
 			Confidence: 0.93, Severity: insight.SeverityHigh, Summary: "RunInstances 40 a minute & usually 2",
 		}},
 		Recent: []insight.Insight{{
@@ -71,10 +83,16 @@ func TestPage(t *testing.T) {
 		"RunInstances 40 a minute &amp; usually 2", "&lt;script&gt;alert(1)&lt;/script&gt;", "93 %", "High", "for 12 min",
 		"suppressed: budget", `href="api/v1/insights/0123456789abcdef0123456789abcdef/events"`, `href="api/v1/insights/a%2Fb"`,
 		"permission denied", "nothing is final yet", "none yet", "<title>(1) insightd</title>",
+		"Nothing is taken in at the moment.</strong> The disk of /data is full", "The models of aws 111122223333 are being made anew</strong>: history came in.",
+		">provisional</span>", "1 provisional, which", "Of 200 told on arrival, 3.5 % (7) were", "and 2 gave place to others",
+		"1,234/s", "12 files", "3.0 MiB", "1 min 30 s behind", "3 not read", "What to do: let the user of the daemon read the folder",
+		"12,345 events are counted under __overflow__", "1 model made room for another", "2 insights were not raised", "3 identities made room", "4 insights are over the budget",
+		"state kept 31 min ago",
 	} {
 		require.Contains(t, body, want)
 	}
 	require.NotContains(t, body, "<script>alert(1)")
+	require.Equal(t, 1, strings.Count(body, ">provisional</span>"), "the final one is not")
 	require.NotContains(t, body, "ZgotmplZ", "a value that the template refused")
 	require.NotContains(t, body, "http://")
 	// The attribution of the address tables is the one link that leads elsewhere.
@@ -106,7 +124,24 @@ func TestEmptyPage(t *testing.T) {
 	}
 }
 
+// TestQuietPage has nothing to tell of caps, banners and shares.
+func TestQuietPage(t *testing.T) {
+	d := full()
+	d.Stopped, d.Tally = "", insight.Tally{Stored: 3}
+	d.Streams = d.Streams[1:]
+	d.Active = nil
+	body, _ := get(t, d)
+	require.NotContains(t, body, "class=\"banner")
+	require.NotContains(t, body, "A cap is in force")
+	require.NotContains(t, body, "told on arrival, ")
+	require.Contains(t, body, "None of the insights that are kept was told before it was final.")
+}
+
 func TestWords(t *testing.T) {
+	require.Equal(t, "0/s", rate(0))
+	require.Equal(t, "< 0.1/s", rate(0.01))
+	require.Equal(t, "1.5/s", rate(1.5))
+	require.Equal(t, "0.0 %", share(insight.Tally{}))
 	require.Equal(t, "never", ago(now, time.Time{}))
 	require.Equal(t, "in 5 s", ago(now, now.Add(5*time.Second)))
 	require.Equal(t, "2 h", lasting(2*time.Hour+3*time.Second))
@@ -138,7 +173,7 @@ func TestBrowser(t *testing.T) {
 	defer server.Close()
 	args := []string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir(), "--window-size=1200,1500",
+		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir(), "--window-size=" + *window,
 		"--enable-logging=stderr", "--virtual-time-budget=11000", "--screenshot=" + *screenshot,
 	}
 	if strings.Contains(*screenshot, "dark") {

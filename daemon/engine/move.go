@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// roundEvents is how many events of a stream become final before the others
+// and the snapshots have their turn.
+const roundEvents = 2_000_000
+
+// Advance moves every stream to its watermark, several at a time.
+func (e *Engine) Advance(ctx context.Context) error {
+	return e.move(ctx, func(s *stream) (time.Time, bool) { return e.watermark(s.key) })
+}
+
+// Finish makes everything in the log final: the end of a replay, when nothing
+// more will come.
+func (e *Engine) Finish(ctx context.Context) error {
+	last := map[event.StreamKey]time.Time{}
+	for _, st := range e.o.Log.Streams() {
+		last[st.Key] = st.Last
+		e.stream(st.Key)
+	}
+	return e.move(ctx, func(s *stream) (time.Time, bool) {
+		t := last[s.key]
+		return t.Truncate(time.Minute).Add(time.Minute), !t.IsZero()
+	})
+}
+
+// move moves streams to their targets, round after round until nothing is left
+// to be done. What a round has done is in a snapshot before the next begins, so
+// that a crash in the middle of a long history costs a part of it.
+func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool)) error {
+	for {
+		var more atomic.Bool
+		err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
+			if err := e.moveStream(ctx, s, target, emit); err != nil {
+				return err
+			}
+			if s.begun && s.position.due() {
+				more.Store(true)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := e.Snapshot(); err != nil {
+			e.o.Logger.Error("Writing snapshots; a restart reads more of the event log", "err", err)
+		}
+		if !more.Load() {
+			return nil
+		}
+	}
+}
+
+// moveStream carries out the record that is due, or the next one.
+func (e *Engine) moveStream(ctx context.Context, s *stream, target func(*stream) (time.Time, bool), emit func([]tsdb.Sample) error) error {
+	if !s.begun || !s.position.due() {
+		to, ok := target(s)
+		if to = to.Truncate(time.Minute); !ok {
+			return nil
+		}
+		if !s.begun {
+			if first, ok := s.firstStored(); !ok || !first.Before(to) {
+				return nil // Nothing would become final.
+			}
+		} else if !s.position.target.Before(to) {
+			return s.send(emit)
+		}
+		if err := e.record(ctx, s, to); err != nil {
+			return err
+		}
+	}
+	if err := s.advance(ctx, emit, roundEvents); err != nil {
+		return err
+	}
+	s.preview.drop(s)
+	s.open.drop(s.position.done.UnixMilli())
+	if s.begun && !s.position.due() {
+		e.reconsider(ctx, s)
+	}
+	return nil
+}
+
+// record writes a stream's next watermark into the log.
+func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
+	e.controlMtx.Lock()
+	defer e.controlMtx.Unlock()
+	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlWatermark, Stream: s.key, Time: to})
+	if err != nil {
+		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)
+	}
+	if set := e.current(); s.set != set {
+		s.mtx.Lock()
+		s.configure(set)
+		s.mtx.Unlock()
+	}
+	s.order(seq, to)
+	return nil
+}
+
+// backfillAge is how old a sample may be, by the clock, to go to the head of
+// the series like a live one; older ones are written as blocks.
+const backfillAge = 6 * time.Hour
+
+// each runs do for every stream, several at a time, with a function that stores
+// samples. Blocks of history are written at the end.
+func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, func([]tsdb.Sample) error) error) error {
+	var backfilled atomic.Bool
+	edge := e.o.Now().Add(-backfillAge).UnixMilli()
+	emit := func(samples []tsdb.Sample) error {
+		if e.o.Series == nil {
+			return nil
+		}
+		i := sampleIndex(samples, edge)
+		if i > 0 {
+			backfilled.Store(true)
+			if err := e.o.Series.Backfill(samples[:i]); err != nil {
+				return err
+			}
+		}
+		if i == len(samples) {
+			return nil
+		}
+		return e.o.Series.Append(samples[i:])
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, s := range e.list() {
+		g.Go(func() error { return do(gctx, s, emit) })
+	}
+	err := g.Wait()
+	if backfilled.Load() {
+		if cerr := e.o.Series.CommitBackfill(ctx, nil); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("writing the history of series: %w", cerr))
+		}
+	}
+	return err
+}
+
+// sampleIndex is the index of the first sample at or after t, in milliseconds.
+func sampleIndex(samples []tsdb.Sample, t int64) int {
+	i, _ := slices.BinarySearchFunc(samples, t, func(s tsdb.Sample, t int64) int {
+		if s.T < t {
+			return -1
+		}
+		return 1
+	})
+	return i
+}

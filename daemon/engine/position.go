@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// position is where a stream stands in the log. A watermark record is carried
+// out in three steps: events before its time are read slice by slice and become
+// final; then those go to the series that came too late for the record before;
+// then the next record's turn comes. What is read is what the log held at the
+// record, so that a repetition reads the same.
+type position struct {
+	// seq is the record that is being carried out, or was last.
+	seq uint64
+	// target is its watermark, and before that of the record before it.
+	target, before time.Time
+	// done is up to where everything is final.
+	done time.Time
+	// flushed is the record at which late events went to the series last, and
+	// flushing up to which time those of this record have.
+	flushed  uint64
+	flushing time.Time
+}
+
+// due reports whether the record is not carried out in full.
+func (p *position) due() bool { return p.done.Before(p.target) || p.flushed != p.seq }
+
+// order takes over the next watermark record.
+func (s *stream) order(seq uint64, to time.Time) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	p := &s.position
+	if to.Before(p.target) {
+		to = p.target // A watermark never goes back.
+	}
+	p.before, p.target, p.seq = p.target, to.Truncate(time.Minute), seq
+}
+
+func (s *stream) readQuery(from, to time.Time) eventlog.ReadQuery {
+	return eventlog.ReadQuery{Stream: s.key, From: from, To: to, MaxSeq: s.position.seq}
+}
+
+// slice is a part of a stream's events.
+type slice struct {
+	from, to time.Time
+	events   []event.Event
+	err      error
+}
+
+// advance carries out the record that is due, as far as limit events go: in
+// order of (time, uid), slice by slice, whatever the order in which they came.
+// The next slice is read while one is under way. emit takes the samples.
+func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, limit int) error {
+	if err := s.send(emit); err != nil {
+		return err
+	}
+	if !s.begun {
+		first, err := s.firstEvent(ctx)
+		if err != nil {
+			return err
+		}
+		if first.IsZero() {
+			return nil
+		}
+		s.mtx.Lock()
+		s.start(first)
+		s.mtx.Unlock()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var next chan slice
+	defer func() {
+		cancel()
+		if next != nil {
+			<-next // The log is not read any more when this returns.
+		}
+	}()
+	read := func(from time.Time) chan slice {
+		if !from.Before(s.position.target) {
+			return nil
+		}
+		ch := make(chan slice, 1)
+		go func() { ch <- s.readSlice(ctx, from) }()
+		return ch
+	}
+	next = read(s.position.done)
+	for next != nil && limit > 0 {
+		got := <-next
+		next = nil
+		if got.err != nil {
+			return got.err
+		}
+		next = read(got.to)
+		limit -= len(got.events)
+		s.take(got)
+		if err := s.send(emit); err != nil {
+			return err
+		}
+	}
+	if s.position.done.Before(s.position.target) {
+		return nil
+	}
+	return s.flushLate(ctx, emit)
+}
+
+// readSlice reads the slice that begins at a time.
+func (s *stream) readSlice(ctx context.Context, from time.Time) slice {
+	to := s.sliceEnd(from, s.position.target, func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) })
+	events, err := s.read(ctx, s.readQuery(from, to))
+	if err != nil {
+		err = fmt.Errorf("reading events of %s from %s: %w", s.key, from.Format(time.RFC3339), err)
+	}
+	return slice{from, to, events, err}
+}
+
+// take makes a slice final.
+func (s *stream) take(g slice) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	s.slice, s.sliceFrom = g.events, g.from
+	s.process(g.to)
+	s.slice = nil
+	s.position.done = g.to
+}
+
+// send hands the samples on that are waiting. Where that fails they wait for
+// the next time.
+func (s *stream) send(emit func([]tsdb.Sample) error) error {
+	s.mtx.Lock()
+	samples := s.counts.samples
+	s.mtx.Unlock()
+	if len(samples) == 0 {
+		return nil
+	}
+	if err := emit(samples); err != nil {
+		return fmt.Errorf("storing samples of %s: %w", s.key, err)
+	}
+	s.mtx.Lock()
+	s.counts.samples = s.counts.samples[:0]
+	s.mtx.Unlock()
+	return nil
+}
+
+// firstEvent is the time of the stream's first event that the log held at the
+// record, or zero where none is before the watermark.
+func (s *stream) firstEvent(ctx context.Context) (time.Time, error) {
+	from, ok := s.firstStored()
+	for ok && from.Before(s.position.target) {
+		g := s.readSlice(ctx, from.Truncate(time.Minute))
+		if g.err != nil {
+			return time.Time{}, g.err
+		}
+		for i := range g.events {
+			if e := &g.events[i]; !s.ahead(e) {
+				return e.Time, nil
+			}
+		}
+		from = g.to
+	}
+	return time.Time{}, nil
+}
+
+// firstStored is the time of the stream's first event in the log.
+func (s *stream) firstStored() (time.Time, bool) {
+	for _, st := range s.o.Log.Streams() {
+		if st.Key == s.key {
+			return st.First, st.Events > 0
+		}
+	}
+	return time.Time{}, false
+}
+
+// sliceEnd is how far a slice goes: to the end of an hour, over hours without
+// events, and less far where an hour is too much for memory.
+func (s *stream) sliceEnd(from, to time.Time, count func(from, to time.Time) int) time.Time {
+	next := from.Truncate(time.Hour).Add(time.Hour)
+	for next.Before(to) && count(from, next) == 0 {
+		next = next.Add(time.Hour)
+	}
+	if next.After(to) {
+		next = to
+	}
+	for count(from, next) > s.o.SliceEvents && next.Sub(from) > time.Minute {
+		next = from.Add(next.Sub(from) / 2).Truncate(time.Minute)
+		if !next.After(from) {
+			next = from.Add(time.Minute)
+		}
+	}
+	return next
+}

@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// load takes the streams from their snapshots, before anything arrives.
+func (e *Engine) load() {
+	e.opened = e.o.Log.LastSeq()
+	now := e.o.Now()
+	for _, st := range e.o.Log.Streams() {
+		if e.o.StateDir == "" {
+			e.stream(st.Key)
+			continue
+		}
+		s, pushes, at := loadSnapshot(e.o.StateDir, st.Key, &e.o)
+		if s == nil {
+			e.stream(st.Key)
+			continue
+		}
+		s.snapshot = snapshotState{seq: s.position.seq, before: s.position.seq, done: s.position.done, at: at}
+		if kept := snapshotsOf(e.o.StateDir, st.Key); len(kept) > 0 {
+			s.snapshot.before = snapshotSeq(kept[len(kept)-1])
+		}
+		e.o.stored.Add(int64(len(s.counts.byKey)))
+		e.streams[st.Key] = s
+		for _, p := range pushes {
+			e.pushes[pushKey{st.Key, p.client}] = &push{newest: p.newest, seen: now}
+		}
+	}
+}
+
+// step is a control record as one stream sees it.
+type step struct {
+	event.Control
+	set *Settings // of a config record
+}
+
+// steps are the control records by stream, in order; those that are about all
+// streams are in each list.
+func (e *Engine) steps() map[event.StreamKey][]step {
+	out := map[event.StreamKey][]step{}
+	for _, s := range e.list() {
+		out[s.key] = nil
+	}
+	for c := range e.o.Log.ControlsSince(0) {
+		switch c.Kind {
+		case event.ControlConfig:
+			var data configData
+			if err := json.Unmarshal(c.Data, &data); err != nil {
+				e.o.Logger.Warn("A configuration in the event log cannot be read; the one before stays in force", "seq", c.Seq, "err", err)
+				continue
+			}
+			e.noted = string(c.Data)
+			for k := range out {
+				out[k] = append(out[k], step{c, &data.Settings})
+			}
+		case event.ControlWatermark, event.ControlRebuild:
+			if list, ok := out[c.Stream]; ok {
+				out[c.Stream] = append(list, step{Control: c})
+			}
+		}
+	}
+	return out
+}
+
+// Restore brings the streams from their snapshots to where they were: the
+// records that follow are carried out once more, on what the log held at each.
+func (e *Engine) Restore(ctx context.Context) error {
+	steps := e.steps()
+	err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
+		if err := e.repeat(ctx, s, steps[s.key], emit); err != nil {
+			return err
+		}
+		return e.reopen(ctx, s.key)
+	})
+	if err != nil {
+		return err
+	}
+	return e.Snapshot()
+}
+
+// repeat carries out a stream's records after its position.
+func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func([]tsdb.Sample) error) error {
+	if s.begun && s.position.due() {
+		if err := s.complete(ctx, emit); err != nil {
+			return err
+		}
+	}
+	for _, c := range steps {
+		if c.Seq <= s.position.seq {
+			continue
+		}
+		switch c.Kind {
+		case event.ControlConfig:
+			s.mtx.Lock()
+			s.configure(*c.set)
+			s.mtx.Unlock()
+		case event.ControlWatermark:
+			s.order(c.Seq, c.Time)
+			if err := s.complete(ctx, emit); err != nil {
+				return err
+			}
+		case event.ControlRebuild:
+			fresh, err := e.relearn(ctx, s, c.Seq)
+			if err != nil {
+				return err
+			}
+			s = fresh
+		}
+	}
+	return nil
+}
+
+// complete carries out a record to its end.
+func (s *stream) complete(ctx context.Context, emit func([]tsdb.Sample) error) error {
+	for {
+		if err := s.advance(ctx, emit, roundEvents); err != nil {
+			return err
+		}
+		if !s.begun || !s.position.due() {
+			return nil
+		}
+	}
+}
+
+// Rebuild makes the streams anew from everything that the log holds, under the
+// settings that were in force, or under today's throughout where events are
+// reinterpreted. Events that came late are learned like others.
+func (e *Engine) Rebuild(ctx context.Context) error {
+	steps := e.steps()
+	err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
+		if err := e.rebuild(ctx, s, steps[s.key], emit); err != nil {
+			return err
+		}
+		return e.reopen(ctx, s.key)
+	})
+	if err != nil {
+		return err
+	}
+	return e.Snapshot()
+}
+
+// rebuild moves a new stream to the last watermark that was recorded, with a
+// stop where the settings changed.
+func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func([]tsdb.Sample) error) error {
+	last := step{}
+	for _, c := range slices.Backward(steps) {
+		if c.Kind == event.ControlWatermark {
+			last = c
+			break
+		}
+	}
+	if last.Seq == 0 {
+		return nil
+	}
+	stops := []step{}
+	for _, c := range steps {
+		switch {
+		case c.Kind == event.ControlConfig && e.o.Reinterpret == nil:
+			stops = append(stops, c)
+		case c.Kind == event.ControlWatermark:
+			if n := len(stops); n > 0 && stops[n-1].Kind == event.ControlWatermark {
+				stops[n-1] = c
+			} else {
+				stops = append(stops, c)
+			}
+		}
+	}
+	for _, c := range stops {
+		if c.set != nil {
+			s.mtx.Lock()
+			s.configure(*c.set)
+			s.mtx.Unlock()
+			continue
+		}
+		s.order(last.Seq, c.Time)
+		if err := s.complete(ctx, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reopen shows again what the log held after a stream's watermark when it was
+// opened.
+func (e *Engine) reopen(ctx context.Context, key event.StreamKey) error {
+	s := e.stream(key)
+	s.preview.recall(e.o.Insights.Provisional(key), s)
+	if e.o.Series == nil || e.opened == 0 {
+		return nil
+	}
+	now := e.o.Now()
+	from := s.position.done
+	if oldest := now.Add(-openWindow); from.Before(oldest) {
+		from = oldest
+	}
+	events, err := e.o.Log.Read(ctx, eventlog.ReadQuery{Stream: key, From: from, MaxSeq: e.opened})
+	if err != nil {
+		return fmt.Errorf("reading the open minutes of %s: %w", key, err)
+	}
+	s.mtx.Lock()
+	known, future := s.snapshot.seq, s.set.Future
+	for i := range events {
+		if e := &events[i]; ahead(e, future) && e.Seq > known {
+			s.future++
+		}
+	}
+	s.mtx.Unlock()
+	for i := range events {
+		if ev := &events[i]; ev.Call() && !ahead(ev, future) {
+			s.open.add(ev)
+		}
+	}
+	return nil
+}

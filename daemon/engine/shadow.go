@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// History that is added to a running stream comes after its watermark: the
+// series count it, the models do not know it. Where that is much, the stream is
+// made anew in shadow from everything that the log holds, while the old one goes
+// on, and takes its place when it has caught up.
+
+const (
+	// relearnLeast and relearnShare are how many late events, and what share of
+	// all, are worth it.
+	relearnLeast = 100
+	relearnShare = 0.02
+	// relearnEvery is how much time passes between two times at the least, by the
+	// clock.
+	relearnEvery = 10 * time.Minute
+)
+
+// shadow is the making of a stream.
+type shadow struct {
+	reason string
+	// fresh is the new stream, once it is at the record that it began with.
+	done  chan struct{}
+	fresh *stream
+	err   error
+}
+
+// collected keeps what a shadow finds until it takes over.
+type collected struct {
+	order  []string
+	newest map[string]insight.Insight
+	starts map[string]insight.Insight
+}
+
+func newCollected() *collected {
+	return &collected{newest: map[string]insight.Insight{}, starts: map[string]insight.Insight{}}
+}
+
+// Put makes collected an Insights.
+func (c *collected) Put(in insight.Insight) (bool, error) {
+	if _, known := c.newest[in.ID]; !known {
+		c.order = append(c.order, in.ID)
+	}
+	if in.State == insight.StateStart {
+		c.starts[in.ID] = in
+	}
+	c.newest[in.ID] = in
+	return true, nil
+}
+
+// Provisional makes collected an Insights.
+func (c *collected) Provisional(event.StreamKey) []insight.Insight { return nil }
+
+// Sweep makes collected an Insights.
+func (c *collected) Sweep(event.StreamKey, time.Time, time.Time, func(string) bool) (int, error) {
+	return 0, nil
+}
+
+// Sync makes collected an Insights.
+func (c *collected) Sync() error { return nil }
+
+// quiet reports whether every source is read to its end: whoever adds history
+// is done with it.
+func (e *Engine) quiet() bool {
+	if e.o.Sources == nil {
+		return true
+	}
+	for _, f := range e.o.Sources() {
+		if !f.AtEnd {
+			return false
+		}
+	}
+	return true
+}
+
+// reconsider begins to make a stream anew where it has to be, and puts the new
+// one in force when it is there.
+func (e *Engine) reconsider(ctx context.Context, s *stream) {
+	if sh := s.shadow; sh != nil {
+		select {
+		case <-sh.done:
+		default:
+			return
+		}
+		s.mtx.Lock()
+		s.shadow = nil
+		s.mtx.Unlock()
+		err := sh.err
+		if err == nil {
+			err = e.takeOver(ctx, s, sh.fresh)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.o.Logger.Error("Making models anew failed; the old ones stay", "stream", s.key, "err", err)
+		}
+		return
+	}
+	now := e.o.Now()
+	if float64(s.untaught) < max(relearnLeast, relearnShare*float64(s.events)) || now.Sub(s.relearned) < relearnEvery || !e.quiet() {
+		return
+	}
+	e.controlMtx.Lock()
+	defer e.controlMtx.Unlock()
+	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlRebuild, Stream: s.key, Time: s.position.target})
+	if err != nil {
+		e.o.Logger.Error("Recording that models are made anew", "stream", s.key, "err", err)
+		return
+	}
+	sh := &shadow{
+		reason: fmt.Sprintf("%d events came after their time, the oldest of %s", s.untaught, s.untaughtFrom.Format(time.RFC3339)),
+		done:   make(chan struct{}),
+	}
+	s.mtx.Lock()
+	s.shadow, s.relearned = sh, now
+	s.mtx.Unlock()
+	e.o.Logger.Info("Making models anew, since history was added", "stream", s.key, "reason", sh.reason)
+	target, set := s.position.target, s.set
+	e.shadows.Go(func() {
+		defer close(sh.done)
+		sh.fresh, sh.err = e.freshStream(e.shadowing, s.key, set, seq, target)
+	})
+}
+
+// freshStream makes a stream anew from everything that the log held at a
+// position, up to a watermark. What it finds is kept with it.
+func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, set Settings, seq uint64, target time.Time) (*stream, error) {
+	fresh := newStream(key, &e.o, set)
+	fresh.insights = newCollected()
+	fresh.order(seq, target)
+	if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
+		return nil, fmt.Errorf("making %s anew: %w", key, err)
+	}
+	return fresh, nil
+}
+
+// relearn is the making of a stream that a restart repeats. The caller puts the
+// new stream in force.
+func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64) (*stream, error) {
+	fresh, err := e.freshStream(ctx, s.key, s.set, seq, s.position.target)
+	if err != nil {
+		return nil, err
+	}
+	e.swap(s, fresh)
+	return fresh, nil
+}
+
+// takeOver brings a new stream to where the old one is and puts it in force.
+func (e *Engine) takeOver(ctx context.Context, s, fresh *stream) error {
+	for c := range e.o.Log.ControlsSince(fresh.position.seq) {
+		if c.Kind != event.ControlWatermark || c.Stream != s.key || c.Seq > s.position.seq {
+			continue
+		}
+		fresh.order(c.Seq, c.Time)
+		if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
+			return err
+		}
+	}
+	e.swap(s, fresh)
+	e.o.Logger.Info("Models were made anew", "stream", s.key, "events", fresh.events, "from", fresh.firstTime)
+	return nil
+}
+
+// swap puts a new stream in the place of the old one, and its insights in the
+// place of the old one's.
+func (e *Engine) swap(s, fresh *stream) {
+	found, _ := fresh.insights.(*collected)
+	s.mtx.Lock()
+	fresh.mtx.Lock()
+	fresh.open, fresh.future, fresh.relearned = s.open, s.future, s.relearned
+	fresh.late = s.late
+	fresh.snapshot, fresh.preview = s.snapshot, s.preview
+	fresh.preview.detach()
+	fresh.insights = e.o.Insights
+	e.o.stored.Add(-int64(len(s.counts.byKey)))
+	fresh.mtx.Unlock()
+	s.mtx.Unlock()
+	e.mtx.Lock()
+	e.streams[s.key] = fresh
+	e.mtx.Unlock()
+
+	from := fresh.firstTime
+	if s.firstTime.Before(from) {
+		from = s.firstTime
+	}
+	for _, id := range found.order {
+		in := found.newest[id]
+		if start, ok := found.starts[id]; ok && in.State == insight.StateEnd {
+			fresh.put(start)
+		}
+		fresh.put(in)
+	}
+	gone, err := e.o.Insights.Sweep(s.key, from, fresh.position.done, func(id string) bool { _, ok := found.newest[id]; return ok })
+	if err != nil {
+		e.o.Logger.Error("Withdrawing insights that were not found again", "stream", s.key, "err", err)
+	}
+	if gone > 0 {
+		e.o.Logger.Info("Insights were withdrawn, since more history says otherwise", "stream", s.key, "insights", gone)
+	}
+}

@@ -1,0 +1,116 @@
+package eventlog
+
+import (
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// TestSlowDiskHoldsUpWhoAsksIt lets nothing be read from segments for a while:
+// an Append that has to look into blocks waits, and everybody else goes on.
+func TestSlowDiskHoldsUpWhoAsksIt(t *testing.T) {
+	dir := t.TempDir()
+	l := openTest(t, Options{Dir: dir})
+	g := newTraffic(61, 1)
+	events := g.events(300, 50*time.Minute)
+	_, err := l.Append(ctx, slices.Clone(events), Logged)
+	require.NoError(t, err)
+	require.NoError(t, l.Flush(ctx))
+	crash := copyDir(t, dir)
+
+	for name, open := range map[string]func() *Log{
+		"a duplicate":       func() *Log { return l },
+		"the ids of blocks": func() *Log { return openTest(t, Options{Dir: crash}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open()
+			l.cache.forget(l.hours[l.order[0]].seg.blocks)
+			var slow atomic.Bool
+			asked, gate := make(chan struct{}, 100), make(chan struct{})
+			slow.Store(true)
+			l.mtx.Lock()
+			l.disk.reading = func(string) {
+				if slow.Load() {
+					asked <- struct{}{}
+					<-gate
+				}
+			}
+			l.mtx.Unlock()
+			type result struct {
+				r   Receipt
+				err error
+			}
+			done := make(chan result, 1)
+			go func() {
+				r, err := l.Append(ctx, slices.Clone(events), Logged)
+				done <- result{r, err}
+			}()
+			<-asked
+			// The disk stands still, in the middle of that Append.
+			later := []event.Event{g.event(day0.Add(5 * time.Hour))}
+			rec, err := l.Append(ctx, later, Logged)
+			require.NoError(t, err)
+			require.Equal(t, 1, rec.Accepted)
+			require.NotZero(t, l.LastSeq())
+			got, err := l.Read(ctx, ReadQuery{From: day0.Add(4 * time.Hour)})
+			require.NoError(t, err)
+			require.NotEmpty(t, got)
+			select {
+			case r := <-done:
+				t.Fatalf("it did not wait: %v", r)
+			default:
+			}
+			slow.Store(false)
+			close(gate)
+			r := <-done
+			require.NoError(t, r.err)
+			require.Equal(t, Receipt{Duplicates: 300}, r.r)
+		})
+	}
+}
+
+// TestTimesThatDiffer delivers events again with another time.
+func TestTimesThatDiffer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	o := Options{Dir: dir, BlockEvents: 50}
+	l := openTest(t, o)
+	events := newTraffic(62, 2).events(400, 4*time.Hour)
+	_, err := l.Append(ctx, slices.Clone(events), Logged)
+	require.NoError(t, err)
+	moved := func(by time.Duration) []event.Event {
+		out := slices.Clone(events)
+		for i := range out {
+			if out[i].Time = out[i].Time.Add(by); i%2 == 0 {
+				out[i].Time = events[i].Time.Add(-by)
+			}
+		}
+		return out
+	}
+	check := func(by time.Duration) {
+		t.Helper()
+		rec, err := l.Append(ctx, moved(by), Logged)
+		require.NoError(t, err)
+		require.Equal(t, Receipt{Duplicates: 400}, rec)
+	}
+	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute, 3 * time.Hour} {
+		check(by) // In buffers and blocks; the cache knows all of them.
+	}
+	require.NoError(t, l.Flush(ctx))
+	check(3 * time.Hour)
+	l.seen.Reset()
+	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute} {
+		check(by) // The cache knows none.
+	}
+	require.NoError(t, l.Close())
+	l = openTest(t, o)
+	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute} {
+		check(by)
+	}
+	require.Equal(t, uint64(400), l.Stats().Events)
+}

@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/tsdb"
+)
+
+// openViews opens what is made from the event log: series and insights. Where a
+// snapshot of models is lost, or a part of the series, all of it is made anew
+// from the oldest event that the log keeps; what is older stays.
+func (d *Daemon) openViews(c *config.Config) (err error) {
+	so := tsdb.Options{
+		Dir: filepath.Join(d.o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
+		Logger: d.logger, Registerer: d.registry, Now: d.o.Now,
+	}
+	if lost := engine.Lost(d.log, filepath.Join(d.o.StoragePath, "state"), d.logger); len(lost) > 0 {
+		d.remake = fmt.Sprintf("no snapshot of the models of %s can be used", lost[0])
+	}
+	if d.remake == "" {
+		if d.series, err = tsdb.Open(so); err != nil {
+			return fmt.Errorf("opening the series in %q: %w", so.Dir, err)
+		}
+		if lost := d.series.Lost(); len(lost) > 0 {
+			d.remake = fmt.Sprintf("series from %s on are damaged", time.UnixMilli(lost[0].Mint).UTC().Format(time.RFC3339))
+			if err := d.series.Close(); err != nil {
+				return fmt.Errorf("closing damaged series: %w", err)
+			}
+		}
+	}
+	since := d.log.Stats().Oldest
+	if d.remake != "" {
+		d.logger.Warn("Series, models and insights are made anew from the event log", "reason", d.remake, "from", since, "events", d.log.Stats().Events)
+		if err := os.RemoveAll(so.Dir); err != nil {
+			return fmt.Errorf("making room for new series: %w", err)
+		}
+		if d.series, err = tsdb.Open(so); err != nil {
+			return fmt.Errorf("opening the series in %q: %w", so.Dir, err)
+		}
+	}
+	d.stopping.add("series", func(context.Context) error { return d.series.Close() })
+
+	if d.insights, err = insight.Open(insight.Options{
+		Dir: filepath.Join(d.o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
+		Logger: d.logger, Registerer: d.registry, Now: d.o.Now,
+	}); err != nil {
+		return err
+	}
+	d.stopping.add("insights", func(context.Context) error { return d.insights.Close() })
+	if d.remake != "" {
+		if err := d.insights.ResetSince(since); err != nil {
+			return fmt.Errorf("making room for new insights: %w", err)
+		}
+		if err := engine.Forget(filepath.Join(d.o.StoragePath, "state")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore brings the engine back to where it was, or makes everything anew, and
+// puts the configuration in force.
+func (d *Daemon) restore(ctx context.Context) error {
+	if d.remake != "" {
+		if err := d.engine.Rebuild(ctx); err != nil {
+			return fmt.Errorf("making models anew from the event log: %w", err)
+		}
+	} else if err := d.engine.Restore(ctx); err != nil {
+		return fmt.Errorf("restoring models from their snapshots and the event log: %w", err)
+	}
+	return d.configure(ctx, d.config.Load())
+}
+
+// configure puts the models' part of a configuration in force, and notes it in
+// the event log. A log that cannot be written to does not stop a start: the note
+// is tried again with the next reload.
+func (d *Daemon) configure(ctx context.Context, c *config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err := d.engine.Configure(ctx, settings(c), d.intake.enricher.Load().Versions())
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	if err != nil {
+		d.logger.Error("Noting the configuration in the event log", "err", err)
+	}
+	return nil
+}

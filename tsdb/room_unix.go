@@ -1,0 +1,15 @@
+//go:build linux || darwin || freebsd
+
+package tsdb
+
+import "golang.org/x/sys/unix"
+
+// freeBytes is how much room the file system of dir has left. ok is false where
+// that is not known.
+func freeBytes(dir string) (free int64, ok bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bavail) * int64(st.Bsize), true
+}
