@@ -273,14 +273,14 @@ func squeezed(write func(w io.Writer) error) io.Reader {
 	return r
 }
 
-// noise writes n hexadecimal digits, which do not compress to nothing.
+// noise writes n octal digits, which do not compress to nothing.
 func noise(w io.Writer, n int) error {
 	src := rand.NewChaCha8([32]byte{1})
 	raw, text := make([]byte, 16<<10), make([]byte, 32<<10)
 	for n > 0 {
 		_, _ = src.Read(raw) // It never fails.
 		for i, b := range raw {
-			text[2*i], text[2*i+1] = "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15]
+			text[2*i], text[2*i+1] = '0'+b>>5, '0'+b&7
 		}
 		k, err := w.Write(text[:min(n, len(text))])
 		if err != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -27,9 +28,18 @@ func cpu(b *testing.B) time.Duration {
 // BenchmarkLine measures the whole line over gzipped CloudTrail files, both
 // passes and the models counted, and beside it, in the same run, its floor:
 // gunzip and parse. It tells processor time an event, events a second, and the
-// ratio of the two.
+// ratio of the two. The final pass of one account runs on one processor, so
+// several accounts show what the processors can do.
 func BenchmarkLine(b *testing.B) {
-	tr, err := simulate.New(simulate.Options{Seed: 3, Days: 3, WarmupDays: 3, Identities: 100, Benign: -1})
+	for _, accounts := range []int{1, 4} {
+		b.Run(fmt.Sprintf("Accounts=%d", accounts), func(b *testing.B) { benchmarkLine(b, accounts) })
+	}
+}
+
+func benchmarkLine(b *testing.B, accounts int) {
+	tr, err := simulate.New(simulate.Options{
+		Seed: 3, Days: 3, WarmupDays: 3, Accounts: accounts, Identities: 100 / accounts, Benign: -1,
+	})
 	require.NoError(b, err)
 	dir := b.TempDir()
 	_, err = simulate.WriteS3(context.Background(), dir, tr, time.Hour, nil)

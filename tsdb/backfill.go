@@ -130,7 +130,7 @@ type commit struct {
 	warned map[string]bool
 }
 
-// round writes the days and deletes their files.
+// round writes the days and deletes their files, once queries see what they held.
 func (c *commit) round(ctx context.Context, days []spoolDay) error {
 	db := c.db
 	for _, d := range days {
@@ -145,21 +145,24 @@ func (c *commit) round(ctx context.Context, days []spoolDay) error {
 	}
 	db.logger.Info("writing backfill", "samples", c.total-c.done, "series", len(c.lsets), "boundary", boundary)
 
-	for len(days) > 0 {
+	written := days[:0:0]
+	for rest := days; len(rest) > 0; {
 		n := 1
-		for n < len(days) && days[n].day == days[0].day {
+		for n < len(rest) && rest[n].day == rest[0].day {
 			n++
 		}
-		if err := c.day(ctx, days[:n], boundary); err != nil {
-			return err
+		if err := c.day(ctx, rest[:n], boundary); err != nil {
+			return errors.Join(err, db.spool.remove(written))
 		}
-		days = days[n:]
+		written = append(written, rest[:n]...)
+		rest = rest[n:]
 	}
 	// Besides compacting what came out of order, this makes the blocks seen.
 	if err := db.head.CompactOOOHead(ctx); err != nil {
-		return fmt.Errorf("loading blocks: %w", err)
+		return errors.Join(fmt.Errorf("loading blocks: %w", err), db.spool.remove(written))
 	}
-	return nil
+	// What does not wait any more shows.
+	return db.spool.remove(written)
 }
 
 // readSeries reads the series of the days' epochs, so that a series that several
@@ -300,7 +303,7 @@ func (c *commit) day(ctx context.Context, files []spoolDay, boundary int64) erro
 	if start+dayMillis <= db.expired() {
 		c.refused.counts[refusedExpired] += count
 		c.advance(count)
-		return db.spool.remove(files)
+		return nil
 	}
 	cut := uint32(min(max(boundary-start, 0), dayMillis))
 	old := dayPart{files: files, start: start, from: 0, to: cut}
@@ -330,7 +333,7 @@ func (c *commit) day(ctx context.Context, files []spoolDay, boundary int64) erro
 			return err
 		}
 	}
-	return db.spool.remove(files)
+	return nil
 }
 
 func (c *commit) advance(n int) {

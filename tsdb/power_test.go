@@ -373,3 +373,36 @@ func TestRepetitionChangesNothing(t *testing.T) {
 	p.compare()
 	require.Equal(t, told, int(testutil.ToFloat64(p.db.metrics.refused[refusedConflict])))
 }
+
+// A block of out-of-order samples that reaches into the head's time is not
+// merged with others: the merged block would be taken for where the head begins,
+// and the next start would drop the head's samples before its end.
+func TestMergesSpareTheHead(t *testing.T) {
+	w := newWorld(t, epoch.AddDate(0, 0, 1))
+	w.db.head.DisableCompactions()
+	day := epoch.Add(6 * time.Hour)
+	for m := -180; m < 7*60-10; m++ {
+		w.append(w.sample("Live", SampleTime(day.Add(time.Duration(m)*time.Minute)), 1))
+	}
+	require.NoError(t, w.db.head.Compact(context.Background()))
+	// The head has 10:00 to 12:50; late counts of 10:00 to 12:30 become blocks.
+	for m := range 150 {
+		w.append(w.sample("Live", LateSampleTime(day.Add(4*time.Hour+time.Duration(m)*time.Minute), 7), 2))
+	}
+	require.NoError(t, w.db.head.CompactOOOHead(context.Background()))
+	require.NoError(t, w.db.head.Compact(context.Background()))
+	w.check()
+	w.restart()
+	w.check()
+	// Once the head is past them they are.
+	w.db.head.DisableCompactions()
+	for m := range 6 * 60 {
+		w.append(w.sample("Live", SampleTime(day.Add(7*time.Hour+time.Duration(m)*time.Minute)), 1))
+	}
+	n := len(w.db.head.Blocks())
+	require.NoError(t, w.db.head.Compact(context.Background()))
+	require.Less(t, len(w.db.head.Blocks()), n)
+	w.check()
+	w.restart()
+	w.check()
+}

@@ -72,9 +72,10 @@ func (db *DB) verify(ctx context.Context) error {
 }
 
 // linkTree makes the folder to hold the files of from, without copying them
-// where the file system can link.
+// where the file system can link, and fsyncs the folders.
 func linkTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+	var folders []string
+	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -84,6 +85,7 @@ func linkTree(from, to string) error {
 		}
 		target := filepath.Join(to, rel)
 		if e.IsDir() {
+			folders = append(folders, target)
 			return os.MkdirAll(target, 0o777)
 		}
 		if err := os.Link(path, target); err == nil || errors.Is(err, fs.ErrExist) {
@@ -91,6 +93,12 @@ func linkTree(from, to string) error {
 		}
 		return copyFile(path, target)
 	})
+	for _, folder := range append(folders, filepath.Dir(to)) {
+		if err == nil {
+			err = syncFile(folder)
+		}
+	}
+	return err
 }
 
 func copyFile(from, to string) error {

@@ -83,7 +83,7 @@ func TestBackfillWhileLive(t *testing.T) {
 	n.final(len(tr.accounts), tr.last.Add(time.Minute))
 	got := n.outcome(tr)
 	same(t, "events", tr.truth(), got.events)
-	got.totals(t, len(tr.truth()))
+	got.totals(t, tr)
 	same(t, "counts before and after a restart", counted, got.counts)
 	same(t, "final records after a restart", want, got.records)
 }

@@ -67,8 +67,8 @@ func TestCorruption(t *testing.T) {
 	n.start()
 	n.ready()
 	n.counted(tr)
-	truth := outcome{events: tr.truth(), counts: n.counts(tr), records: n.records()}
-	truth.totals(t, len(truth.events))
+	truth := outcome{events: tr.truth(), counts: n.counts(tr), samples: n.samples(tr), records: n.records()}
+	truth.totals(t, tr)
 	require.NotEmpty(t, truth.records)
 	n.kill()
 	killed := copyOf(t, n.spec.Storage)

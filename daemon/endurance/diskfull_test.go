@@ -99,7 +99,7 @@ func TestDiskFull(t *testing.T) {
 	events := n.allEvents(tr)
 	same(t, "events", tr.truth(), events)
 	n.counted(tr)
-	(&outcome{counts: n.counts(tr)}).totals(t, len(tr.truth()))
+	(&outcome{counts: n.counts(tr), samples: n.samples(tr)}).totals(t, tr)
 	n.until(time.Minute, "the folder is well again", func(ctx context.Context) (bool, error) {
 		var s struct{ Sources []struct{ Error string } }
 		err := n.data(ctx, "/api/v1/status/sources", nil, &s)

@@ -62,10 +62,10 @@ func TestKill(t *testing.T) {
 	}
 	killed := run(kills)
 	same(t, "events of the killed run", tr.truth(), killed.events)
-	killed.totals(t, len(tr.truth()))
+	killed.totals(t, tr)
 	calm := run(0)
 	same(t, "events of the undisturbed run", tr.truth(), calm.events)
-	calm.totals(t, len(tr.truth()))
+	calm.totals(t, tr)
 	sameCounts(t, "counts, undisturbed and killed", calm, killed)
 	want := replayed(t, tr, configOf())
 	same(t, "final records, replayed and undisturbed", want, calm.records)
@@ -90,7 +90,7 @@ func TestKillWithLateEvents(t *testing.T) {
 	deliverAll(t, n, d, tr, kills, seed)
 	got := n.outcome(tr)
 	same(t, "events", tr.truth(), got.events)
-	got.totals(t, len(tr.truth()))
+	got.totals(t, tr)
 }
 
 // size is one number at full size, and another otherwise.

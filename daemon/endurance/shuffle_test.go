@@ -45,7 +45,7 @@ func TestShuffle(t *testing.T) {
 	}
 	check := func(name string, got outcome) {
 		same(t, name+": events", base.truth(), got.events)
-		got.totals(t, events)
+		got.totals(t, base)
 		same(t, name+": final records", want, got.records)
 	}
 

@@ -77,6 +77,7 @@ func (e *Engine) moveStream(ctx context.Context, s *stream, target func(*stream)
 				return nil // Nothing would become final.
 			}
 		} else if !s.position.target.Before(to) {
+			e.reconsider(ctx, s)
 			return s.send(emit)
 		}
 		if err := e.record(ctx, s, to); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -27,8 +28,14 @@ func withSeries(t *testing.T, now *time.Time) (*line, *tsdb.DB) {
 		o.Series = db
 		o.Now = func() time.Time { return *now }
 	})
-	db.AddLive(l.engine)
+	db.AddLive(l)
 	return l, db
+}
+
+// LiveSeries serves the open minutes of the line's engine, which a restart
+// replaces.
+func (l *line) LiveSeries(mint, maxt int64, ms ...*labels.Matcher) []tsdb.LiveSeries {
+	return l.engine.LiveSeries(mint, maxt, ms...)
 }
 
 // sum asks for a sum of counts by PromQL.

@@ -1,8 +1,8 @@
 package event
 
 import (
-	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -46,6 +46,10 @@ const (
 	entrySub     = 1 << 14 // Bits 8 to 11 are how many bits the subtable looks up.
 	entryEnd     = 1 << 13
 )
+
+// errDeflate names no place: where an error is found depends on how much of the
+// input is there at once.
+var errDeflate = errors.New("gzip: the compressed data is corrupt")
 
 var (
 	litEntries  [maxLits + 2]uint32
@@ -314,8 +318,6 @@ func (z *inflater) run() (more bool, err error) {
 // overrun reports whether bits were used that are not there yet.
 func (z *inflater) overrun() bool { return 8*z.ip-int(z.nbits) > 8*z.n }
 
-func (z *inflater) corrupt() error { return flate.CorruptInputError(z.ip) }
-
 // refill makes at least 56 bits count. Where the input ends they are zeros.
 func (z *inflater) refill() {
 	z.bits |= binary.LittleEndian.Uint64(z.in[z.ip:]) << (z.nbits & 63)
@@ -342,7 +344,7 @@ func (z *inflater) block() error {
 		z.refill()
 		n := z.take(16)
 		if z.take(16) != n^0xffff {
-			return z.corrupt()
+			return errDeflate
 		}
 		z.giveBack()
 		z.stored = int(n)
@@ -356,14 +358,14 @@ func (z *inflater) block() error {
 		z.state = inflateCodes
 		return z.codes()
 	}
-	return z.corrupt()
+	return errDeflate
 }
 
 // codes reads the codes of a dynamic block.
 func (z *inflater) codes() error {
 	lits, dists, lens := int(z.take(5))+257, int(z.take(5))+1, int(z.take(4))+4
 	if lits > maxLits || dists > maxDists {
-		return z.corrupt()
+		return errDeflate
 	}
 	var small [19]uint8
 	for _, sym := range lengthOrder[:lens] {
@@ -373,7 +375,7 @@ func (z *inflater) codes() error {
 	const smallBits = 7
 	tab := &z.ownDists // It is made only after this one has been used.
 	if !buildTable(tab[:], smallBits, small[:], lenEntries[:]) {
-		return z.corrupt()
+		return errDeflate
 	}
 	for i := 0; i < lits+dists; {
 		z.refill()
@@ -382,7 +384,7 @@ func (z *inflater) codes() error {
 		}
 		e := tab[z.bits&(1<<smallBits-1)]
 		if e&entryOther != 0 {
-			return z.corrupt()
+			return errDeflate
 		}
 		z.take(uint(e & 0xff))
 		sym := e >> 16
@@ -396,7 +398,7 @@ func (z *inflater) codes() error {
 		switch sym {
 		case 16:
 			if i == 0 {
-				return z.corrupt()
+				return errDeflate
 			}
 			v = z.lens[i-1]
 			n = 3 + int(z.take(2))
@@ -406,7 +408,7 @@ func (z *inflater) codes() error {
 			n = 11 + int(z.take(7))
 		}
 		if i+n > lits+dists {
-			return z.corrupt()
+			return errDeflate
 		}
 		for range n {
 			z.lens[i] = v
@@ -415,7 +417,7 @@ func (z *inflater) codes() error {
 	}
 	if !buildTable(z.ownLits[:], litBits, z.lens[:lits], litEntries[:]) ||
 		!buildTable(z.ownDists[:], distBits, z.lens[lits:lits+dists], distEntries[:]) {
-		return z.corrupt()
+		return errDeflate
 	}
 	z.lits, z.dists = &z.ownLits, &z.ownDists
 	return nil
@@ -438,7 +440,7 @@ func (z *inflater) one() error {
 		return nil
 	case e&entryOther != 0:
 		if e&entryEnd == 0 {
-			return z.corrupt()
+			return errDeflate
 		}
 		z.take(uint(e & 0xff))
 		z.state = inflateBlock
@@ -451,11 +453,11 @@ func (z *inflater) one() error {
 		e = z.dists[e>>16+uint32(z.bits)&(1<<(e>>8&15)-1)]
 	}
 	if e&entryOther != 0 {
-		return z.corrupt()
+		return errDeflate
 	}
 	distance := z.extra(e)
 	if distance > z.op-z.low {
-		return z.corrupt()
+		return errDeflate
 	}
 	for range length {
 		z.out[z.op] = z.out[z.op-distance]
@@ -528,7 +530,7 @@ loop:
 			}
 			if e&entryOther != 0 {
 				if e&entryEnd == 0 {
-					err = z.corrupt()
+					err = errDeflate
 					break loop
 				}
 				bits >>= e & 63
@@ -549,7 +551,7 @@ loop:
 				e = dists[e>>16+uint32(bits)&(1<<(e>>8&15)-1)]
 			}
 			if e&entryOther != 0 {
-				err = z.corrupt()
+				err = errDeflate
 				break
 			}
 		}
@@ -557,7 +559,7 @@ loop:
 		bits >>= e & 63
 		nbits -= uint(e & 63)
 		if distance > op-z.low {
-			err = z.corrupt()
+			err = errDeflate
 			break
 		}
 		from, end := op-distance, op+length

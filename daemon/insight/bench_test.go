@@ -94,3 +94,37 @@ func BenchmarkCrowd(b *testing.B) {
 		b.ReportMetric(bytes, "B/insight")
 	})
 }
+
+// BenchmarkPutAgain puts what is known already, as the engine does every second.
+func BenchmarkPutAgain(b *testing.B) {
+	s, err := Open(Options{Dir: b.TempDir()})
+	require.NoError(b, err)
+	defer s.Close()
+	i := sample(0)
+	_, err = s.Put(i)
+	require.NoError(b, err)
+	for b.Loop() {
+		if _, err := s.Put(i); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPutProvisional puts what is a little different every time, so that it
+// takes the place of what was told.
+func BenchmarkPutProvisional(b *testing.B) {
+	s, err := Open(Options{Dir: b.TempDir()})
+	require.NoError(b, err)
+	defer s.Close()
+	i := sample(0)
+	i.Provisional = true
+	n := 0
+	for b.Loop() {
+		n++
+		i.Statistics.InsightCount = n
+		if _, err := s.Put(i); err != nil {
+			b.Fatal(err)
+		}
+	}
+	require.Len(b, s.Records(i.ID), 1)
+}

@@ -24,8 +24,8 @@ type SourceCoverage struct {
 	// is absent where that is not known, and where the source is at its end.
 	Frontier  *time.Time `json:"frontier,omitempty"`
 	LastEvent *time.Time `json:"lastEvent,omitempty"`
-	// LagSeconds is by how much the newest event that was read is behind the
-	// clock; 0 where there is none.
+	// LagSeconds is how far the reading is behind in event time: 0 at the end,
+	// and where that is not known.
 	LagSeconds float64 `json:"lagSeconds"`
 	// BacklogFiles and BacklogBytes are what is known to be left to read.
 	BacklogFiles int   `json:"backlogFiles"`

@@ -31,6 +31,9 @@ type FolderOptions struct {
 	// PollInterval is how often to look for what the file system does not tell
 	// of. 0 stands for 10 seconds.
 	PollInterval time.Duration
+	// Retry has Run wait where nothing is at the path, or where the sink fails,
+	// rather than return an error. A source that is followed always does.
+	Retry bool
 	// Checkpoints remembers over restarts what has been read, and is nil where
 	// nothing is to be remembered.
 	Checkpoints *Checkpoints
@@ -103,7 +106,14 @@ type Folder struct {
 	skipped map[string]string
 	// troubled holds the files that cannot be opened or read.
 	troubled map[string]error
+	retries  map[string]*retry
 	rootErr  error
+	// looks are the pauses between looks at a path that cannot be read, and
+	// looked counts the looks.
+	looks  pauses
+	looked uint64
+	// failing is since when Status has an Err.
+	failing time.Time
 	// changed says that there is something to write into the checkpoint.
 	changed bool
 	// settled says that everything that was there at first has been delivered.
@@ -135,12 +145,14 @@ func NewFolder(o FolderOptions) (*Folder, error) {
 	return &Folder{
 		o:        o,
 		tally:    tally{now: o.Now},
-		insist:   insister{logger: o.Logger, once: !o.Follow},
+		insist:   insister{logger: o.Logger, once: !o.Follow && !o.Retry},
 		files:    map[string]*file{},
 		inodes:   map[inode]string{},
 		open:     map[string]time.Time{},
 		skipped:  map[string]string{},
 		troubled: map[string]error{},
+		retries:  map[string]*retry{},
+		looks:    pauses{least: min(o.PollInterval, leastLook), most: max(o.PollInterval, mostLook)},
 	}, nil
 }
 
@@ -167,7 +179,10 @@ func (f *Folder) Status() Status {
 	if f.settled {
 		s.Frontier = f.frontier()
 	}
-	s.Err = f.err()
+	s.Err, s.Hint = f.err()
+	s.Retries = f.looked + f.insist.tries.Load()
+	s.BacklogBytes = max(0, f.total.Load()-f.done.Load())
+	s.finish(f.o.Now(), &f.failing)
 	return s
 }
 
@@ -185,16 +200,17 @@ func (f *Folder) frontier() time.Time {
 	return least
 }
 
-// err says what is wrong. mtx is held.
-func (f *Folder) err() string {
+// err says what is wrong and what to do about it. mtx is held.
+func (f *Folder) err() (text, hint string) {
 	if f.rootErr != nil {
-		return f.rootErr.Error()
+		hint = hintOf(f.rootErr)
+		return withHint(f.rootErr.Error(), hint), hint
 	}
-	if waits := f.insist.err(); waits != "" {
-		return waits
+	if waits, hint := f.insist.err(); waits != "" {
+		return waits, hint
 	}
 	if len(f.troubled) == 0 {
-		return ""
+		return "", ""
 	}
 	first := ""
 	for path := range f.troubled {
@@ -202,8 +218,8 @@ func (f *Folder) err() string {
 			first = path
 		}
 	}
-	return fmt.Sprintf("files that cannot be read: %d; the first: %v; see to it that this process may read it, or move it away",
-		len(f.troubled), f.troubled[first])
+	hint = cmp.Or(hintOf(f.troubled[first]), "see to it that this process may read it, or move it away")
+	return withHint(fmt.Sprintf("files that cannot be read: %d; the first: %v", len(f.troubled), f.troubled[first]), hint), hint
 }
 
 // Run reads until ctx is done, which is no error, or, where nothing is
@@ -258,10 +274,20 @@ func (f *Folder) run(ctx context.Context, sink Sink) error {
 		begun := time.Now()
 		tasks, err := f.scan(all)
 		if err != nil && !f.o.Follow {
-			return err
+			if !f.o.Retry {
+				return err
+			}
+			f.settle() // What is not there holds no watermark.
+			if err := f.pause(ctx, f.nextLook()); err != nil {
+				return err
+			}
+			continue
 		}
 		if all {
 			scanned, nextScan = time.Now(), max(f.o.PollInterval, costFactor*time.Since(begun))
+			if err != nil {
+				nextScan = f.nextLook()
+			}
 		}
 		if err := f.process(ctx, sink, tasks); err != nil {
 			return err
@@ -285,6 +311,26 @@ func (f *Folder) run(ctx context.Context, sink Sink) error {
 		if all, err = f.wait(ctx, scanned.Add(nextScan), committed.Add(nextCommit)); err != nil {
 			return err
 		}
+	}
+}
+
+// nextLook is how long to wait before the next look at a path that cannot be
+// read.
+func (f *Folder) nextLook() time.Duration {
+	f.mtx.Lock()
+	defer f.mtx.Unlock()
+	f.looked++
+	return f.looks.next()
+}
+
+func (f *Folder) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -374,15 +420,15 @@ func (f *Folder) commit(ctx context.Context, sink Sink) error {
 	err := f.insist.insist(ctx, "making events durable", func() error { return sink.Flush(ctx) })
 	if err == nil && f.o.Checkpoints != nil {
 		err = f.o.Checkpoints.save(f.o.Name, encodeCheckpoint(f.o.Name, entries))
-		if err != nil && f.o.Follow {
+		if err != nil && (f.o.Follow || f.o.Retry) {
 			// The next commit tries again; reading goes on.
-			if f.insist.set("writing the checkpoint", err.Error()) {
-				f.o.Logger.Warn("The checkpoint was not written", "err", err)
+			if f.insist.set("writing the checkpoint", err) {
+				f.o.Logger.Warn("The checkpoint was not written", "err", err, "hint", hintOf(err))
 			}
 			f.remember()
 			return nil
 		}
-		f.insist.set("writing the checkpoint", "")
+		f.insist.set("writing the checkpoint", nil)
 	}
 	if err != nil {
 		f.remember()

@@ -94,7 +94,7 @@ func TestNothingThere(t *testing.T) {
 		require.ErrorContains(t, s.Run(t.Context(), newRecorder()), want)
 	}
 	dir := t.TempDir()
-	f(filepath.Join(dir, "none"), "none; make it, or correct the source's path")
+	f(filepath.Join(dir, "none"), "none; make it, mount what holds it, or correct the source's path")
 	f(filepath.Join(dir, "*.json"), "nothing matches ")
 	f("/dev/null", "neither a file nor a folder")
 }

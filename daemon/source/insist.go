@@ -4,10 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// The pauses between tries double from the least to the most.
+// The pauses between tries of the sink double from the least to the most.
 const (
 	leastPause = 100 * time.Millisecond
 	mostPause  = 10 * time.Second
@@ -20,17 +21,20 @@ type insister struct {
 	// once says that the first error is the last word.
 	once bool
 
+	// tries counts what was tried again.
+	tries atomic.Uint64
+
 	mtx sync.Mutex
 	// why is the error of what is being tried again, by what it is.
-	why map[string]string
+	why map[string]error
 }
 
 // insist calls f until it succeeds or ctx is done. doing says what f does.
 func (i *insister) insist(ctx context.Context, doing string, f func() error) error {
-	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+	for pause := (pauses{least: leastPause, most: mostPause}); ; i.tries.Add(1) {
 		err := f()
 		if err == nil {
-			i.set(doing, "")
+			i.set(doing, nil)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -39,10 +43,10 @@ func (i *insister) insist(ctx context.Context, doing string, f func() error) err
 		if i.once {
 			return err
 		}
-		if i.set(doing, err.Error()) {
-			i.logger.Warn("A source waits", "doing", doing, "err", err)
+		if i.set(doing, err) {
+			i.logger.Warn("A source waits", "doing", doing, "err", err, "hint", hintOf(err))
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(pause.next())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -53,27 +57,28 @@ func (i *insister) insist(ctx context.Context, doing string, f func() error) err
 }
 
 // set notes an error, and reports whether it is another one than before.
-func (i *insister) set(doing, err string) bool {
+func (i *insister) set(doing string, err error) bool {
 	i.mtx.Lock()
 	defer i.mtx.Unlock()
-	if err == "" {
+	if err == nil {
 		delete(i.why, doing)
 		return false
 	}
 	if i.why == nil {
-		i.why = map[string]string{}
+		i.why = map[string]error{}
 	}
 	old := i.why[doing]
 	i.why[doing] = err
-	return old != err
+	return old == nil || old.Error() != err.Error()
 }
 
-// err is what is being waited for, empty where nothing is.
-func (i *insister) err() string {
+// err is what is being waited for and what to do, empty where nothing is.
+func (i *insister) err() (text, hint string) {
 	i.mtx.Lock()
 	defer i.mtx.Unlock()
 	for doing, why := range i.why {
-		return doing + ": " + why + "; it is tried again until it succeeds"
+		hint = hintOf(why)
+		return withHint(doing+": "+why.Error(), hint) + "; it is tried again until it succeeds", hint
 	}
-	return ""
+	return "", ""
 }

@@ -34,7 +34,7 @@ func (f *Folder) list() (listing, error) {
 	case err == nil && info.IsDir():
 		f.walk(&l, f.o.Path)
 	case err == nil && !info.Mode().IsRegular():
-		return l, fmt.Errorf("%s is neither a file nor a folder; name one in the source's path", f.o.Path)
+		return l, &hintedError{f.o.Path + " is neither a file nor a folder", "name one in the source's path"}
 	case err == nil:
 		f.watch.add(filepath.Dir(f.o.Path))
 		l.files = append(l.files, found{path: f.o.Path, stat: statOf(info)})
@@ -42,7 +42,7 @@ func (f *Folder) list() (listing, error) {
 		return l, f.glob(&l)
 	case errors.Is(err, fs.ErrNotExist):
 		f.watch.add(filepath.Dir(f.o.Path))
-		return l, fmt.Errorf("nothing is at %s; make it, or correct the source's path", f.o.Path)
+		return l, &hintedError{"nothing is at " + f.o.Path, "make it, mount what holds it, or correct the source's path"}
 	default:
 		return l, fmt.Errorf("looking at the source's path: %w", err)
 	}

@@ -11,7 +11,7 @@ type metrics struct {
 	statuses func() []Status
 	now      func() time.Time
 
-	up, lag, lastEvent, events, failures, bytes, backlog, files, skipped *prometheus.Desc
+	up, lag, lastEvent, events, failures, retries, bytes, backlog, backlogBytes, files, skipped *prometheus.Desc
 }
 
 // RegisterMetrics registers the metrics of all sources, which statuses lists,
@@ -28,24 +28,26 @@ func newMetrics(statuses func() []Status, now func() time.Time) *metrics {
 		return prometheus.NewDesc("insightd_source_"+name, help, []string{"source", "kind"}, nil)
 	}
 	return &metrics{
-		statuses:  statuses,
-		now:       now,
-		up:        desc("up", "1 where the source can be read and delivered, 0 where it fails."),
-		lag:       desc("lag_seconds", "How far the reading is behind, in event time; 0 at the end of what is there."),
-		lastEvent: desc("last_event_timestamp_seconds", "The newest event time that was read."),
-		events:    desc("events_total", "Events that were read and delivered, duplicates included."),
-		failures:  desc("failures_total", "Records and files that could not be read."),
-		bytes:     desc("read_bytes_total", "Bytes that were read, as they are stored."),
-		backlog:   desc("backlog_files", "Files that are there and have not been read."),
-		files:     desc("files", "Files that are there and not passed over."),
-		skipped:   desc("skipped_files", "Files that are passed over: hidden, temporary, digests, documents."),
+		statuses:     statuses,
+		now:          now,
+		up:           desc("up", "1 where the source can be read and delivered, 0 where it fails."),
+		lag:          desc("lag_seconds", "How far the reading is behind, in event time; 0 at the end of what is there."),
+		lastEvent:    desc("last_event_timestamp_seconds", "The newest event time that was read."),
+		events:       desc("events_total", "Events that were read and delivered, duplicates included."),
+		failures:     desc("failures_total", "Records and files that could not be read."),
+		retries:      desc("retries_total", "What was tried again: looks at a path or a file that cannot be read, and deliveries."),
+		bytes:        desc("read_bytes_total", "Bytes that were read, as they are stored."),
+		backlog:      desc("backlog_files", "Files that are there and have not been read."),
+		backlogBytes: desc("backlog_bytes", "Bytes of files that were found and have not been read, as they are stored."),
+		files:        desc("files", "Files that are there and not passed over."),
+		skipped:      desc("skipped_files", "Files that are passed over: hidden, temporary, digests, documents."),
 	}
 }
 
 // Describe is of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		m.up, m.lag, m.lastEvent, m.events, m.failures, m.bytes, m.backlog, m.files, m.skipped,
+		m.up, m.lag, m.lastEvent, m.events, m.failures, m.retries, m.bytes, m.backlog, m.backlogBytes, m.files, m.skipped,
 	} {
 		ch <- d
 	}
@@ -73,8 +75,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		send(m.events, prometheus.CounterValue, float64(s.Events))
 		send(m.failures, prometheus.CounterValue, float64(s.Failures))
+		send(m.retries, prometheus.CounterValue, float64(s.Retries))
 		send(m.bytes, prometheus.CounterValue, float64(s.Bytes))
 		send(m.backlog, prometheus.GaugeValue, float64(s.Backlog))
+		send(m.backlogBytes, prometheus.GaugeValue, float64(s.BacklogBytes))
 		send(m.files, prometheus.GaugeValue, float64(s.Files))
 		send(m.skipped, prometheus.GaugeValue, float64(s.Skipped))
 	}

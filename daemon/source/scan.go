@@ -43,7 +43,11 @@ func (f *Folder) scan(all bool) ([]task, error) {
 	l, err := f.list()
 	f.mtx.Lock()
 	if err != nil && (f.rootErr == nil || f.rootErr.Error() != err.Error()) {
-		f.o.Logger.Warn("The source cannot be read", "err", err)
+		f.o.Logger.Warn("The source cannot be read; it is tried again", "err", err, "hint", hintOf(err))
+	}
+	if err == nil && f.rootErr != nil {
+		f.o.Logger.Info("The source can be read again")
+		f.looks.reset()
 	}
 	f.rootErr = err
 	f.mtx.Unlock()
@@ -141,6 +145,9 @@ func (f *Folder) compare(found found) (task, bool) {
 	if same && !overdue && (fl.read || !fl.unfinished.IsZero()) && f.troubled[found.path] == nil {
 		return task{}, false
 	}
+	if r := f.retries[found.path]; r != nil && same && f.o.Now().Before(r.at) {
+		return task{}, false
+	}
 	t := task{path: found.path, from: fl.entry, known: fl.known, told: fl.told && same, planned: found.stat.size}
 	if fl.known && fl.lines && fl.offset <= found.stat.size {
 		t.planned -= fl.offset
@@ -180,6 +187,7 @@ func (f *Folder) mark(path string, e entry, read bool, unfinished time.Time, tol
 	}
 	f.changed = true
 	delete(f.troubled, path)
+	delete(f.retries, path)
 	if read {
 		delete(f.open, path)
 	} else if e.newest != 0 && e.lines {
@@ -193,6 +201,14 @@ func (f *Folder) trouble(path string, err error) bool {
 	defer f.mtx.Unlock()
 	old := f.troubled[path]
 	f.troubled[path] = err
+	r := f.retries[path]
+	if r == nil {
+		r = &retry{pauses: f.looks}
+		r.reset()
+		f.retries[path] = r
+	}
+	r.at = f.o.Now().Add(r.next())
+	f.looked++
 	if f.files[path] == nil {
 		f.files[path] = &file{}
 	}
@@ -218,4 +234,5 @@ func (f *Folder) forget(path string) {
 	delete(f.files, path)
 	delete(f.open, path)
 	delete(f.troubled, path)
+	delete(f.retries, path)
 }

@@ -64,9 +64,20 @@ type Status struct {
 	FilesDone int `json:"filesDone"`
 	Backlog   int `json:"backlog"`
 	Skipped   int `json:"skipped"`
+	// BacklogBytes is how much of the files that were found has not been read,
+	// as it is stored.
+	BacklogBytes int64 `json:"backlogBytes"`
+	// LagSeconds is how far the reading is behind in event time: 0 at the end,
+	// and where that is not known.
+	LagSeconds float64 `json:"lagSeconds"`
 	// Err says why the source fails and what to do. It is empty where all is
-	// well.
-	Err string `json:"error,omitempty"`
+	// well. Hint is what to do alone, where that is known.
+	Err  string `json:"error,omitempty"`
+	Hint string `json:"hint,omitempty"`
+	// FailingSince is since when there is an Err. Retries counts failures after
+	// which it is tried again.
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	Retries      uint64    `json:"retries"`
 	// Rate is events a second over the last ten seconds.
 	Rate float64 `json:"rate"`
 }

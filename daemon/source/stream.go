@@ -62,6 +62,8 @@ type Stream struct {
 	ended bool
 	begun time.Time
 	err   error
+	// failing is since when Status has an Err.
+	failing time.Time
 }
 
 // NewStream returns a source that has not begun to read.
@@ -85,10 +87,12 @@ func (s *Stream) Status() Status {
 	s.tally.status(&st)
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	st.Err = s.insist.err()
+	st.Err, st.Hint = s.insist.err()
 	if s.err != nil {
-		st.Err = s.err.Error()
+		st.Hint = hintOf(s.err)
+		st.Err = withHint(s.err.Error(), st.Hint)
 	}
+	st.Retries = s.insist.tries.Load()
 	quiet := st.LastRead
 	if quiet.IsZero() {
 		quiet = s.begun
@@ -103,6 +107,7 @@ func (s *Stream) Status() Status {
 	if !st.AtEnd {
 		st.Frontier = st.LastEvent
 	}
+	st.finish(s.o.Now(), &s.failing)
 	return st
 }
 

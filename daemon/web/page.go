@@ -69,8 +69,8 @@ type Source struct {
 	// Frontier is up to which event time it was read; zero where that is not
 	// known.
 	Frontier time.Time
-	// Lag is by how much the newest event that was read is behind the clock, and
-	// LastEvent that event's time; both are zero where there is none.
+	// Lag is how far the reading is behind in event time: 0 at the end. LastEvent
+	// is the newest event's time; zero where there is none.
 	Lag       time.Duration
 	LastEvent time.Time
 	// Rate is events a second, of late.
@@ -88,6 +88,9 @@ func NewSource(c insight.SourceCoverage) Source {
 		Name: c.Name, Kind: c.Kind, State: c.State, Healthy: c.State != insight.SourceFailing && c.State != insight.SourceWaiting,
 		Detail: c.LastError, Hint: c.Hint, Events: c.Events, Lag: time.Duration(c.LagSeconds * float64(time.Second)), Rate: c.Rate,
 		BacklogFiles: c.BacklogFiles, BacklogBytes: c.BacklogBytes, Errors: c.Errors,
+	}
+	if strings.Contains(c.LastError, c.Hint) {
+		s.Hint = "" // It is said already.
 	}
 	if c.Frontier != nil {
 		s.Frontier = *c.Frontier

@@ -87,7 +87,7 @@ func TestPage(t *testing.T) {
 		">provisional</span>", "1 provisional, which", "Of 200 told on arrival, 3.5 % (7) were", "and 2 gave place to others",
 		"1,234/s", "12 files", "3.0 MiB", "1 min 30 s behind", "3 not read", "What to do: let the user of the daemon read the folder",
 		"12,345 events are counted under __overflow__", "1 model made room for another", "2 insights were not raised", "3 identities made room", "4 insights are over the budget",
-		"state kept 31 min ago",
+		"state kept 31 min ago", "Caps are in force in aws 111122223333:",
 	} {
 		require.Contains(t, body, want)
 	}
@@ -132,7 +132,7 @@ func TestQuietPage(t *testing.T) {
 	d.Active = nil
 	body, _ := get(t, d)
 	require.NotContains(t, body, "class=\"banner")
-	require.NotContains(t, body, "A cap is in force")
+	require.NotContains(t, body, "Caps are in force")
 	require.NotContains(t, body, "told on arrival, ")
 	require.Contains(t, body, "None of the insights that are kept was told before it was final.")
 }

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+)
+
+// settle waits for what is made in shadow and puts it in force.
+func (l *line) settle(t *testing.T) {
+	t.Helper()
+	l.tick(t)
+	l.engine.shadows.Wait()
+	l.tick(t)
+}
+
+func TestHistoryThatIsAddedIsLearned(t *testing.T) {
+	events := append(office(9), attacks()...)
+	slices.SortStableFunc(events, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
+	cut, _ := slices.BinarySearchFunc(events, epoch.Add(5*24*time.Hour), func(e event.Event, at time.Time) int { return e.Time.Compare(at) })
+	now := epoch.Add(10 * 24 * time.Hour)
+	all := newLine(t, func(o *Options) { o.Now = func() time.Time { return now } })
+	all.deliver(t, events)
+	all.tick(t)
+	want := all.finals(t)
+
+	for _, restarted := range []bool{false, true} {
+		l := newLine(t, func(o *Options) { o.Now = func() time.Time { return now } })
+		l.deliver(t, events[cut:])
+		l.tick(t)
+		require.NotEqual(t, want, l.finals(t), "five days less are known")
+		l.deliver(t, events[:cut])
+		now = now.Add(time.Minute)
+		l.tick(t) // Counted, and found to be much.
+		require.NotNil(t, l.engine.list()[0].shadow)
+		if restarted {
+			l.engine.stop()
+			l.engine.shadows.Wait()
+			l.restart(t)
+			l.tick(t)
+		} else {
+			l.settle(t)
+		}
+		s := l.engine.list()[0]
+		require.Nil(t, s.shadow)
+		require.Equal(t, events[0].Time, s.firstTime)
+		require.Equal(t, uint64(len(events)), s.events)
+		require.Equal(t, want, l.finals(t), "restarted %v", restarted)
+		require.Zero(t, s.untaught)
+		now = now.Add(-time.Minute)
+	}
+}
+
+// TestLateCountsAreRepeatedAlike restarts in the middle of late deliveries and
+// compares every sum with the events.
+func TestLateCountsAreRepeatedAlike(t *testing.T) {
+	now := epoch.Add(2 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	events := office(2)
+	l.deliver(t, events)
+	l.tick(t)
+	n := len(events)
+	for round := range 30 {
+		live := burst(fmt.Sprintf("l%d-", round), now, time.Minute, 5, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+		late := burst(fmt.Sprintf("o%d-", round), now.Add(-time.Duration(90+17*round)*time.Minute), time.Minute, 3, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+		l.deliver(t, live)
+		l.deliver(t, late)
+		n += len(live) + len(late)
+		now = now.Add(time.Minute)
+		if round%3 != 1 {
+			l.tick(t)
+		}
+		if round%7 == 5 {
+			o := l.engine.o
+			again, err := New(o)
+			require.NoError(t, err)
+			require.NoError(t, again.Restore(context.Background()))
+			l.engine = again
+		}
+	}
+	now = now.Add(2 * time.Minute)
+	l.tick(t)
+	for _, metric := range []string{"activity_events", "activity_identity_events", "activity_credential_events"} {
+		require.Equal(t, float64(n), sum(t, db, fmt.Sprintf("sum(sum_over_time(%s[10d]))", metric), now.Add(time.Minute)), metric)
+	}
+	require.Equal(t, uint64(90), l.engine.Totals().Late)
+}
+
+func TestOpenInsightsAreCapped(t *testing.T) {
+	l := newLine(t, func(o *Options) { o.Settings.OpenInsights = 1 })
+	at := epoch.Add(6 * 24 * time.Hour)
+	var many []event.Event
+	for i := range 5 {
+		many = append(many, burst(fmt.Sprintf("m%d-", i), at, 8*time.Minute, 200, fmt.Sprintf("new%d", i), "s3.amazonaws.com", fmt.Sprintf("Delete%d", i), event.OutcomeSuccess)...)
+	}
+	l.deliver(t, append(office(7), many...))
+	require.NoError(t, l.engine.Finish(context.Background()))
+	s := l.engine.list()[0]
+	require.Positive(t, s.capped)
+	open, most := 0, 0
+	type change struct {
+		at time.Time
+		by int
+	}
+	var changes []change
+	for _, in := range l.insights(t) {
+		changes = append(changes, change{in.Detected, 1})
+		if in.State == insight.StateEnd {
+			changes = append(changes, change{in.End.Add(time.Minute), -1})
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return a.at.Compare(b.at) })
+	for _, c := range changes {
+		open += c.by
+		most = max(most, open)
+	}
+	require.Equal(t, 1, most)
+}
+
+func TestIdentitiesBeyondTheCapMakeRoom(t *testing.T) {
+	l := newLine(t, func(o *Options) { o.Settings.Identities = 50 })
+	events := office(3)
+	for i := range 500 {
+		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	}
+	l.deliver(t, events)
+	require.NoError(t, l.engine.Finish(context.Background()))
+	s := l.engine.list()[0]
+	require.LessOrEqual(t, len(s.identities), 50)
+	require.Positive(t, s.forgotten)
+	require.Contains(t, s.identities, s.symbols.of("arn:aws:iam::111111111111:user/backup"), "who is there stays")
+	for _, x := range s.models {
+		require.True(t, x.who == nil || s.identities[x.who.id] == x.who)
+	}
+}
+
+func TestNamesThatNothingUsesAreForgotten(t *testing.T) {
+	l := newLine(t, nil)
+	l.deliver(t, office(4))
+	l.reach(t, epoch.Add(60*time.Hour))
+	s := l.engine.list()[0]
+	for i := range compactFrom + 1 {
+		s.symbols.of(fmt.Sprintf("198.51.100.%d", i))
+	}
+	require.True(t, s.overgrown())
+	require.NoError(t, l.engine.Finish(context.Background()))
+	require.Less(t, len(s.symbols.names), 1000)
+
+	same := newLine(t, nil)
+	same.deliver(t, office(4))
+	require.NoError(t, same.engine.Finish(context.Background()))
+	require.Equal(t, same.finals(t), l.finals(t))
+	require.Equal(t, same.engine.ModelSeries(), l.engine.ModelSeries())
+}
