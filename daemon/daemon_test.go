@@ -195,7 +195,7 @@ func TestHistoryIsReadJudgedAndServed(t *testing.T) {
 
 	// A rebuild makes the same from the log alone.
 	s.end()
-	r, err := Rebuild(context.Background(), Options{Config: c, StoragePath: storage}, nil)
+	r, err := Rebuild(context.Background(), Options{Config: c, StoragePath: storage}, RebuildOptions{})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Insights)
 	s = start(t, Options{Config: c, StoragePath: storage})

@@ -12,6 +12,7 @@ import (
 	"github.com/insightd/insightd/daemon/api"
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/tsdb"
@@ -23,7 +24,7 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.To
 	return api.Options{
 		Insights:        d.insights,
 		Events:          d.log,
-		Knowledge:       knowledge{d.engine, d.series},
+		Knowledge:       knowledge{d},
 		Pusher:          d.intake,
 		Prometheus:      d.prometheusOptions(c),
 		EnableLifecycle: d.o.EnableLifecycle,
@@ -103,23 +104,31 @@ func classify(err error) api.ErrorType {
 }
 
 // knowledge answers from the engine in the API's words.
-type knowledge struct {
-	engine *engine.Engine
-	series *tsdb.DB
-}
+type knowledge struct{ d *Daemon }
 
+// Coverage joins what the engine, the store of insights and the sources know.
 func (k knowledge) Coverage(ctx context.Context) (insight.Coverage, error) {
-	return k.engine.Coverage(ctx)
+	c, err := k.d.engine.Coverage(ctx)
+	if err != nil {
+		return c, err
+	}
+	for i := range c.Streams {
+		s := &c.Streams[i]
+		t := k.d.insights.Tally(event.StreamKey{Provider: s.Provider, Account: s.Account})
+		s.Withdrawn, s.Superseded = t.Withdrawn, t.Superseded
+	}
+	c.Sources = k.d.sources.coverage()
+	return c, nil
 }
 
 func (k knowledge) Identities(ctx context.Context, q api.IdentityQuery) ([]insight.Profile, string, error) {
-	return k.engine.Identities(ctx, engine.IdentityQuery(q))
+	return k.d.engine.Identities(ctx, engine.IdentityQuery(q))
 }
 
 func (k knowledge) Identity(ctx context.Context, id string) (insight.Profile, bool, error) {
-	return k.engine.Identity(ctx, id)
+	return k.d.engine.Identity(ctx, id)
 }
 
 func (k knowledge) Bands(ctx context.Context, selector string, from, to time.Time, step time.Duration) ([]insight.Band, error) {
-	return k.engine.Bands(ctx, k.series.Queryable(), selector, from, to, step)
+	return k.d.engine.Bands(ctx, k.d.series.Queryable(), selector, from, to, step)
 }

@@ -3,13 +3,14 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/common/version"
 
 	"github.com/insightd/insightd/daemon/insight"
-	"github.com/insightd/insightd/daemon/source"
 	"github.com/insightd/insightd/daemon/web"
 )
 
@@ -33,13 +34,20 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 	if mint, _, ok := d.series.Bounds(); ok {
 		series.Holds = "samples since " + time.UnixMilli(mint).UTC().Format("2006-01-02")
 	}
-	found := web.Store{Name: "Insights", Holds: fmt.Sprintf("%d active", len(d.insights.Active())), Retention: c.Storage.Insights.Retention}
+	found := web.Store{Name: "Insights", Holds: fmt.Sprintf("%d active", d.insights.Totals().Active), Retention: c.Storage.Insights.Retention}
 	data.Storage = []web.Store{events, series, found}
-	for _, s := range d.sources.status() {
-		data.Sources = append(data.Sources, pageSource(s))
-	}
-	if cov, err := d.engine.Coverage(ctx); err == nil {
+	if cov, err := (knowledge{d}).Coverage(ctx); err == nil {
 		data.Streams = cov.Streams
+		for _, s := range cov.Sources {
+			data.Sources = append(data.Sources, web.NewSource(s))
+		}
+	}
+	data.Tally = d.insights.Totals()
+	if err := d.log.Standing(); err != nil {
+		data.Stopped = err.Error()
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			data.Stopped = "the disk is full; push clients are told to come back and sources wait, and all goes on by itself when there is room"
+		}
 	}
 	if page, err := d.insights.List(insight.Query{State: insight.StateStart, Limit: shownInsights}); err == nil {
 		data.Active = page.Insights
@@ -48,20 +56,4 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 		data.Recent = page.Insights
 	}
 	return data
-}
-
-func pageSource(s source.Status) web.Source {
-	out := web.Source{Name: s.Name, Kind: s.Kind, Healthy: s.Err == "", Detail: s.Err, Events: s.Events, Frontier: s.Frontier}
-	switch {
-	case s.Err != "":
-		out.State = "failing"
-	case s.AtEnd:
-		out.State = "at its end"
-	default:
-		out.State = fmt.Sprintf("reading, %d files to go", s.Backlog)
-	}
-	if out.Detail == "" && s.Failures > 0 {
-		out.Detail = fmt.Sprintf("%d records could not be read", s.Failures)
-	}
-	return out
 }

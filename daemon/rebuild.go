@@ -1,26 +1,47 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/enrich"
+	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/tsdb"
 )
 
-// Rebuild makes series, models and insights anew from the event log, which is
-// all that it keeps. progress is told how many events are through of how many.
-// The daemon must not run on the storage: the log's lock sees to that.
-func Rebuild(ctx context.Context, o Options, progress func(done, total int64)) (*Report, error) {
+// RebuildOptions say what a rebuild does beyond repeating.
+type RebuildOptions struct {
+	// Reinterpret uses today's configuration, catalogue and databases in the
+	// place of those that were in force when events came. Who did what stays as
+	// it was decoded.
+	Reinterpret bool
+	// Decode makes the event log's segments anew first: every raw record is
+	// decoded and enriched again.
+	Decode bool
+	// Progress is told how many events are through of how many, and in which
+	// part of the work.
+	Progress func(part string, done, total int64)
+}
+
+// Rebuild makes series, models and insights anew from the event log. What is
+// older than the oldest event that the log keeps stays as it is. The daemon must
+// not run on the storage: the log's lock sees to that. After a crash the next
+// start does what is left.
+func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error) {
 	o.setDefaults()
 	begun := time.Now()
-	d := &Daemon{o: o}
+	d := &Daemon{o: o, logger: o.Logger, stopping: teardown{logger: o.Logger}}
 	c, err := d.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	enricher, err := enrichment(c)
 	if err != nil {
 		return nil, err
 	}
@@ -29,33 +50,43 @@ func Rebuild(ctx context.Context, o Options, progress func(done, total int64)) (
 		return nil, fmt.Errorf("opening the event log in %q: %w", o.StoragePath, err)
 	}
 	defer log.Close()
-	seriesDir, insightsDir := filepath.Join(o.StoragePath, "series"), filepath.Join(o.StoragePath, "insights")
-	for _, dir := range []string{seriesDir, insightsDir} {
-		if err := os.RemoveAll(dir); err != nil {
-			return nil, fmt.Errorf("making room: %w", err)
+	if ro.Decode {
+		if err := redecode(ctx, log, enricher.Load(), ro.Progress, o); err != nil {
+			return nil, err
 		}
 	}
-	series, err := tsdb.Open(tsdb.Options{Dir: seriesDir, Retention: c.Storage.Series.Retention, Logger: o.Logger, Now: o.Now})
+	since := log.Stats().Oldest
+	state := filepath.Join(o.StoragePath, "state")
+	if err := engine.Forget(state); err != nil {
+		return nil, err
+	}
+	so := tsdb.Options{Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, Logger: o.Logger, Now: o.Now}
+	if err := tsdb.Rebuild(ctx, so, since, nil); err != nil {
+		return nil, fmt.Errorf("making room for new series: %w", err)
+	}
+	series, err := tsdb.Open(so)
 	if err != nil {
 		return nil, err
 	}
 	defer series.Close()
-	store, err := insight.Open(insight.Options{Dir: insightsDir, Retention: c.Storage.Insights.Retention, Logger: o.Logger, Now: o.Now})
+	store, err := insight.Open(insight.Options{Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention, Logger: o.Logger, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	enricher, err := enrichment(c)
-	if err != nil {
-		return nil, err
+	if err := store.ResetSince(since); err != nil {
+		return nil, fmt.Errorf("making room for new insights: %w", err)
 	}
 	eo := engineOptions(c, enricher)
-	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger = log, series, store, o.Now, o.Logger
+	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, state
+	if ro.Reinterpret {
+		eo.Reinterpret = enricher.Load().Again
+	}
 	eng, err := engine.New(eo)
 	if err != nil {
 		return nil, err
 	}
-	stop := tellProgress(progress, func() (int64, int64) {
+	stop := tellProgress(part(ro.Progress, "rebuilding"), func() (int64, int64) {
 		return int64(eng.Totals().Events), int64(log.Stats().Events)
 	})
 	err = eng.Rebuild(ctx)
@@ -64,6 +95,44 @@ func Rebuild(ctx context.Context, o Options, progress func(done, total int64)) (
 		return nil, fmt.Errorf("rebuilding: %w", err)
 	}
 	return report(nil, eng, store, begun)
+}
+
+// part names what progress is told of.
+func part(tell func(part string, done, total int64), name string) func(done, total int64) {
+	if tell == nil {
+		return nil
+	}
+	return func(done, total int64) { tell(name, done, total) }
+}
+
+// redecode has the log make its segments anew under today's decoders and
+// enrichment.
+func redecode(ctx context.Context, log *eventlog.Log, x *enrich.Enricher, progress func(string, int64, int64), o Options) error {
+	again := func(e *event.Event) error {
+		var fresh event.Event
+		r := event.NewReader(bytes.NewReader(e.Raw), event.ReaderOptions{Name: e.UID, Provider: e.Provider, Received: e.Received})
+		if err := r.Next(&fresh); err != nil {
+			return err
+		}
+		fresh.Seq, fresh.Received, fresh.Raw = e.Seq, e.Received, e.Raw
+		x.Enrich(&fresh)
+		*e = fresh
+		return nil
+	}
+	tell := func(done, total uint64) {
+		if progress != nil {
+			progress("decoding", int64(done), int64(total))
+		}
+	}
+	r, err := log.Redecode(ctx, again, tell)
+	if err != nil {
+		return fmt.Errorf("decoding the event log anew: %w", err)
+	}
+	o.Logger.Info("The event log was decoded anew", "events", r.Events, "unchanged", r.Failed, "duplicates", r.Duplicates, "lost", r.Lost)
+	if r.Err != nil {
+		o.Logger.Warn("Events that could not be decoded stay as they were", "events", r.Failed, "first", r.Err)
+	}
+	return nil
 }
 
 // tellProgress tells of work a few times a second until it is stopped.

@@ -54,9 +54,10 @@ type Report struct {
 	Series   map[string]int
 	Insights []insight.Insight
 	Records  []insight.Record
-	// Withdrawn counts insights that a final verdict took back.
-	Withdrawn  int
-	Suppressed int
+	// Told counts insights that were told on arrival, Withdrawn those of them
+	// that a final verdict took back.
+	Told, Withdrawn int
+	Suppressed      int
 }
 
 // eventBytes is about what an event takes in the final pass.
@@ -123,7 +124,7 @@ func readAll(ctx context.Context, o ReplayOptions, in *intake) error {
 	for _, path := range o.Paths {
 		if path == "-" {
 			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Logger: o.Logger})
-			if err := s.Run(ctx, readable{in}); err != nil {
+			if err := s.Run(ctx, passed{readable{in}}); err != nil {
 				return fmt.Errorf("reading standard input: %w", err)
 			}
 			continue
@@ -132,8 +133,15 @@ func readAll(ctx context.Context, o ReplayOptions, in *intake) error {
 			return err
 		}
 	}
-	return in.Flush(ctx)
+	return nil
 }
+
+// passed is the sink of a replay: the final pass reads what is in memory as well
+// as what is on disk, and nothing has to outlive the process.
+type passed struct{ readable }
+
+// Flush makes passed a source.Sink.
+func (passed) Flush(context.Context) error { return nil }
 
 func readPath(ctx context.Context, path string, o ReplayOptions, in *intake) error {
 	f, err := source.NewFolder(source.FolderOptions{Name: path, Path: path, Provider: o.Provider, Logger: o.Logger})
@@ -141,7 +149,7 @@ func readPath(ctx context.Context, path string, o ReplayOptions, in *intake) err
 		return err
 	}
 	defer tellProgress(o.Progress, f.Progress)()
-	if err := f.Run(ctx, readable{in}); err != nil {
+	if err := f.Run(ctx, passed{readable{in}}); err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
 	return nil
@@ -172,10 +180,8 @@ func report(in *intake, eng *engine.Engine, store *insight.Store, begun time.Tim
 	slices.SortFunc(r.Insights, func(a, b insight.Insight) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID))
 	})
+	r.Told, r.Withdrawn = store.Totals().Told, store.Totals().Withdrawn
 	for _, i := range r.Insights {
-		if i.State == insight.StateWithdrawn {
-			r.Withdrawn++
-		}
 		r.Records = append(r.Records, store.Records(i.ID)...)
 	}
 	slices.SortStableFunc(r.Records, func(a, b insight.Record) int {
@@ -214,9 +220,10 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	p.line("suppressed: %d", r.Suppressed)
 	share := 0.0
-	if n := len(r.Insights); n > 0 {
-		share = float64(r.Withdrawn) / float64(n)
+	if r.Told > 0 {
+		share = float64(r.Withdrawn) / float64(r.Told)
 	}
+	p.line("told on arrival: %d", r.Told)
 	p.line("withdrawn share: %.3f", share)
 	p.line("live series:")
 	for _, t := range slices.Sorted(maps.Keys(r.Series)) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/engine"
+	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/source"
 )
 
@@ -109,6 +110,32 @@ func (s *sources) status() []source.Status {
 		}
 		return 1
 	})
+	return out
+}
+
+// coverage is how the sources are, in the words of what is covered.
+func (s *sources) coverage() []insight.SourceCoverage {
+	out := []insight.SourceCoverage{}
+	for _, st := range s.status() {
+		c := insight.SourceCoverage{
+			Name: st.Name, Kind: st.Kind, State: insight.SourceReading, AtEnd: st.AtEnd, LagSeconds: st.LagSeconds,
+			BacklogFiles: st.Backlog, BacklogBytes: st.BacklogBytes, Rate: st.Rate, Events: st.Events, Errors: st.Failures,
+			LastError: st.Err, Hint: st.Hint,
+		}
+		switch {
+		case st.Err != "":
+			c.State = insight.SourceFailing
+		case st.AtEnd:
+			c.State = insight.SourceAtEnd
+		}
+		if t := st.Frontier; !t.IsZero() {
+			c.Frontier = &t
+		}
+		if t := st.LastEvent; !t.IsZero() {
+			c.LastEvent = &t
+		}
+		out = append(out, c)
+	}
 	return out
 }
 

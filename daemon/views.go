@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -39,7 +38,7 @@ func (d *Daemon) openViews(c *config.Config) (err error) {
 	since := d.log.Stats().Oldest
 	if d.remake != "" {
 		d.logger.Warn("Series, models and insights are made anew from the event log", "reason", d.remake, "from", since, "events", d.log.Stats().Events)
-		if err := os.RemoveAll(so.Dir); err != nil {
+		if err := tsdb.Rebuild(context.Background(), so, since, nil); err != nil {
 			return fmt.Errorf("making room for new series: %w", err)
 		}
 		if d.series, err = tsdb.Open(so); err != nil {

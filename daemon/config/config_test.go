@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 			Insights: InsightsStore{Retention: 93 * 24 * time.Hour},
 		},
 		Models: Models{WarmUp: 24 * time.Hour, Budget: Budget{FalseInsightsPerDay: 5}},
-		Limits: Limits{Series: 200_000, SeriesPerAccount: 100_000, ModelStates: 200_000},
+		Limits: Limits{Series: 200_000, SeriesPerAccount: 100_000, ModelStates: 200_000, Identities: 50_000, OpenInsights: 1000},
 		Web: Web{Limits: WebLimits{
 			MaxBodySize: 64 << 20, MaxDecompressedSize: 1 << 30, MaxQueryRange: 400 * 24 * time.Hour,
 			MaxSamples: 50_000_000, MaxConcurrentQueries: 20,
@@ -89,7 +89,7 @@ func TestFull(t *testing.T) {
 		GeoIP:   GeoIP{Country: "testdata/geo/country.mmdb", ASN: "/usr/share/GeoIP/asn.mmdb"},
 		Models:  Models{WarmUp: 3 * day, DataEvents: true, Budget: Budget{FalseInsightsPerDay: 0.5}},
 		Catalog: Catalog{Files: []string{"testdata/catalog/ours.yml"}},
-		Limits:  Limits{Series: 1_000_000, SeriesPerAccount: 500_000, ModelStates: 300_000},
+		Limits:  Limits{Series: 1_000_000, SeriesPerAccount: 500_000, ModelStates: 300_000, Identities: 50_000, OpenInsights: 1000},
 		Web: Web{
 			Tokens: []Token{{Name: "grafana", Scopes: []string{"read"}, TokenFile: "testdata/secrets/grafana"}},
 			Limits: WebLimits{

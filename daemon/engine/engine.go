@@ -68,6 +68,9 @@ type Insights interface {
 	// Sweep withdraws the final insights that started in a span of time and that
 	// keep does not know.
 	Sweep(stream event.StreamKey, from, to time.Time, keep func(id string) bool) (int, error)
+	// Announce tells of what still goes on, which was not told while a stream
+	// was catching up.
+	Announce(stream event.StreamKey) int
 	Sync() error
 }
 

@@ -91,8 +91,21 @@ func (e *Engine) moveStream(ctx context.Context, s *stream, target func(*stream)
 	s.open.drop(s.position.done.UnixMilli())
 	if s.begun && !s.position.due() {
 		e.reconsider(ctx, s)
+		e.arriveAtPresent(s)
 	}
 	return nil
+}
+
+// arriveAtPresent has what still goes on told once a stream has caught up: while
+// it was behind, nobody was told of what was over long ago.
+func (e *Engine) arriveAtPresent(s *stream) {
+	behind := e.o.Now().Sub(s.position.done) > e.current().Lateness+5*time.Minute
+	if behind || s.present {
+		s.present = !behind
+		return
+	}
+	s.present = true
+	e.o.Insights.Announce(s.key)
 }
 
 // record writes a stream's next watermark into the log.

@@ -65,6 +65,9 @@ func (c *collected) Sweep(event.StreamKey, time.Time, time.Time, func(string) bo
 	return 0, nil
 }
 
+// Announce makes collected an Insights.
+func (c *collected) Announce(event.StreamKey) int { return 0 }
+
 // Sync makes collected an Insights.
 func (c *collected) Sync() error { return nil }
 
@@ -201,6 +204,7 @@ func (e *Engine) swap(s, fresh *stream) {
 	if err != nil {
 		e.o.Logger.Error("Withdrawing insights that were not found again", "stream", s.key, "err", err)
 	}
+	fresh.present = false
 	if gone > 0 {
 		e.o.Logger.Info("Insights were withdrawn, since more history says otherwise", "stream", s.key, "insights", gone)
 	}

@@ -45,6 +45,8 @@ type stream struct {
 	shadow     *shadow
 	snapshot   snapshotState
 
+	// present is set once the stream has caught up with the clock.
+	present   bool
 	begun     bool
 	first     models.Minute // of the stream's first event
 	last      models.Minute // of its last event so far

@@ -80,6 +80,13 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 		done := s.position.done
 		c.Watermark = &done
 	}
+	c.Provisional, c.Folded, c.Evicted, c.Capped, c.IdentitiesForgotten = len(s.preview.told), s.counts.folds, s.evicted, s.capped, s.forgotten
+	if s.shadow != nil {
+		c.Rebuilding, c.RebuildReason = true, s.shadow.reason
+	}
+	if at := s.snapshot.at; !at.IsZero() {
+		c.Snapshot = &at
+	}
 	for _, p := range s.learner.Proposed() {
 		c.Networks = append(c.Networks, insight.ProposedNetwork{CIDR: p.CIDR, Identities: p.Identities, Days: p.Days})
 	}

@@ -1,7 +1,9 @@
 package eventlog
 
 import (
+	"bytes"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,7 +73,7 @@ func (b *built) files(t testing.TB) []string {
 // was stored. It returns how many events there are and what damage was found.
 func (b *built) requireTrue(t testing.TB, dir string) (events int, damage uint64) {
 	t.Helper()
-	l, err := Open(Options{Dir: dir, BlockEvents: 60})
+	l, err := Open(Options{Dir: dir, BlockEvents: 60, tap: withoutSync})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
 	got, err := l.Read(ctx, ReadQuery{})
@@ -195,6 +197,48 @@ func TestCutFiles(t *testing.T) {
 			_, damage := b.requireTrue(t, dir)
 			require.Zero(t, damage, "what was damaged is repaired: %s cut at %d of %d", file, i*len(clean)/7, len(clean))
 		}
+	}
+}
+
+// TestDamage damages one random place of a random file after another: a bit is
+// flipped, a byte goes missing, is added, a sector is zero, or the rest is cut.
+// What is lost is told, nothing false is served, and the log goes on.
+func TestDamage(t *testing.T) {
+	b := build(t)
+	files := b.files(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 3))
+	for i := range cuts(t, 40) {
+		file := files[r.IntN(len(files))]
+		p, err := os.ReadFile(filepath.Join(b.dir, file))
+		require.NoError(t, err)
+		clean := slices.Clone(p)
+		at := r.IntN(len(p))
+		what := r.IntN(5)
+		switch what {
+		case 0:
+			p[at] ^= 1 << r.IntN(8)
+		case 1:
+			p = slices.Delete(p, at, at+1)
+		case 2:
+			p = slices.Insert(p, at, byte(r.Uint32()))
+		case 3:
+			clear(p[at:min(at+512, len(p))])
+		case 4:
+			p = p[:at]
+		}
+		dir := copyDir(t, b.dir)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), p, 0o640))
+		n, damage := b.requireTrue(t, dir)
+		// A file that is cut between two records is a whole file that is shorter.
+		if what != 4 && !bytes.Equal(p, clean) {
+			require.NotZero(t, damage, "%d: %s, %d at %d of %d", i, file, what, at, len(clean))
+		}
+		if strings.HasSuffix(file, ".idx") || strings.Contains(file, "control") {
+			require.Equal(t, b.durable, n, "%d: %s, %d at %d of %d", i, file, what, at, len(clean))
+		}
+		require.NoError(t, os.RemoveAll(dir))
 	}
 }
 

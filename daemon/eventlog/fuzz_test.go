@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -65,12 +66,51 @@ func smallIndex() []byte {
 	return encodeIndex(seg.hour, segmentHeader+h.length, []*blockMeta{{seg: seg, off: segmentHeader, hdr: h}})
 }
 
+func smallSegment() []byte {
+	return append(appendSegmentHeader(nil, hourOf(day0.UnixNano())), smallBlock(3, 2)...)
+}
+
+// FuzzSegment opens a segment file of any bytes. What it serves then is whole,
+// and opening it again finds nothing more to repair.
+func FuzzSegment(f *testing.F) {
+	hour := hourOf(day0.UnixNano())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "00.seg")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			files := newFileCache(&disk{tap: withoutSync})
+			s, found, err := openSegment(files, path, hour)
+			if err != nil {
+				if !errors.Is(err, errVersion) {
+					t.Fatal(err)
+				}
+				files.closeAll()
+				return
+			}
+			for _, m := range s.blocks {
+				if err := (&block{hdr: m.hdr, src: m}).check(); err != nil {
+					t.Fatalf("a block is served that is damaged: %v", err)
+				}
+			}
+			for _, g := range found {
+				if i == 1 && len(data) >= segmentHeader && g.what != "block was left out" {
+					t.Fatalf("found again: %v", g)
+				}
+			}
+			files.closeAll()
+		}
+	})
+}
+
 // TestCorpus keeps the committed corpora readable, and writes them with -update.
 func TestCorpus(t *testing.T) {
 	for name, seeds := range map[string][][]byte{
 		"FuzzBlock":   {smallBlock(1, 1), smallBlock(5, 3)},
 		"FuzzJournal": {smallFrames()},
 		"FuzzIndex":   {smallIndex()},
+		"FuzzSegment": {smallSegment()},
 	} {
 		for i, seed := range seeds {
 			path := filepath.Join("testdata", "fuzz", name, fmt.Sprintf("seed-%d", i))

@@ -200,9 +200,9 @@ func (l *Log) Close() error {
 	defer l.ops.Unlock()
 	close(l.stop)
 	<-l.stopped
-	err := l.flush()
-	if !l.o.NoSync {
-		err = errors.Join(err, l.seal(time.Time{}))
+	var err error
+	if !l.o.NoSync { // A log that is thrown away needs neither.
+		err = errors.Join(l.flush(), l.seal(time.Time{}))
 	}
 	if l.o.Registerer != nil {
 		l.m.unregister(l.o.Registerer)

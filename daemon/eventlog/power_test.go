@@ -354,7 +354,7 @@ func sameEvent(a, b *event.Event) bool {
 // there once, as it was given, and nothing else. Each life begins with what a
 // cut of the one before left.
 func TestPowerCuts(t *testing.T) {
-	total := cuts(t, 100)
+	total := cuts(t, 60)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("INSIGHTD_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)

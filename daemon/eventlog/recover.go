@@ -30,6 +30,15 @@ func (l *Log) recover() error {
 			return err
 		}
 	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"+tmpSuffix))
+	if err != nil {
+		return fmt.Errorf("listing what a crash left: %w", err)
+	}
+	for _, path := range left {
+		if err := l.disk.remove(path); err != nil {
+			return fmt.Errorf("removing what a crash left: %w", err)
+		}
+	}
 	l.control = &journal{dir: dir, prefix: "control", disk: &l.disk, m: l.m, limit: controlFileSize, old: map[uint64]int64{}}
 	l.events = &journal{dir: dir, prefix: "events", disk: &l.disk, m: l.m, limit: walFlushBytes, old: map[uint64]int64{}}
 	l.commits = &committer{control: l.control, events: l.events, now: l.o.Now}

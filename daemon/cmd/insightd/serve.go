@@ -64,18 +64,33 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 }
 
 func addRebuild(app *kingpin.Application, commands map[string]command) {
-	cmd := app.Command("rebuild", "Make series, models and insights anew from the event log. The daemon must not run.")
+	cmd := app.Command("rebuild", "Make series, models and insights anew from the event log, as they were made before. The daemon must not run. What is older than the oldest event stays.")
 	f := &serveFlags{}
+	ro := daemon.RebuildOptions{}
 	cmd.Flag("config.file", "Configuration file.").PlaceHolder("FILE").StringVar(&f.o.ConfigFile)
 	cmd.Flag("storage.path", "Folder of the daemon's storage.").Default("data").StringVar(&f.o.StoragePath)
+	cmd.Flag("reinterpret", "Use today's configuration, networks, GeoIP databases and catalogue for all of history, rather than those that were in force.").BoolVar(&ro.Reinterpret)
+	cmd.Flag("decode", "Decode every raw record anew first, under today's decoders and identities. Takes the space of the event log once more.").BoolVar(&ro.Decode)
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
 		f.o.Logger = t.logger
 		if _, err := os.Stat(f.o.StoragePath); errors.Is(err, os.ErrNotExist) {
 			return usageError{fmt.Errorf("there is no storage at %q: --storage.path names the folder that serve used", f.o.StoragePath)}
 		}
-		p := newProgress(t.err, "rebuilding")
-		r, err := daemon.Rebuild(ctx, f.o, p.set)
-		p.done()
+		var p *progress
+		name := ""
+		ro.Progress = func(part string, done, total int64) {
+			if part != name {
+				if p != nil {
+					p.done()
+				}
+				name, p = part, newProgress(t.err, part)
+			}
+			p.set(done, total)
+		}
+		r, err := daemon.Rebuild(ctx, f.o, ro)
+		if p != nil {
+			p.done()
+		}
 		if err != nil {
 			return err
 		}

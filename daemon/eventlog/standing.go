@@ -1,0 +1,17 @@
+package eventlog
+
+import "fmt"
+
+// Standing is why the log takes nothing in at the moment, or nil where it does.
+// Unless the error says otherwise it goes on by itself once the cause is gone.
+func (l *Log) Standing() error {
+	l.mtx.Lock()
+	defer l.mtx.Unlock()
+	switch {
+	case l.fatal != nil:
+		return l.fatal
+	case l.stuck != nil:
+		return fmt.Errorf("event log takes nothing until it can write: %w", l.stuck)
+	}
+	return nil
+}
