@@ -84,9 +84,7 @@ func (n *node) counts(tr *traffic) map[string]float64 {
 	n.t.Helper()
 	out := map[string]float64{}
 	for _, name := range metricNames {
-		for key, v := range n.sums(name, tr.last.Add(2*time.Minute), tr.last.Sub(tr.begin)+24*time.Hour) {
-			out[key] = v
-		}
+		maps.Copy(out, n.sums(name, tr.last.Add(2*time.Minute), tr.last.Sub(tr.begin)+24*time.Hour))
 	}
 	return out
 }

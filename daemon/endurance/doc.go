@@ -29,7 +29,8 @@
 //	                        says so, questions are answered, and all goes on
 //	                        when there is room
 //
-// A plain `go test` runs them small, in a few minutes together. `make
+// A plain `go test` runs them small, in a few minutes together, and smaller
+// still under the race detector. `make
 // endurance` runs them at full size, with KILLS=200, FLIPS=1000, CUTS=200 and
 // MINUTES=60 unless it is told otherwise. In the environment these are
 // INSIGHTD_ENDURANCE=1, INSIGHTD_KILLS, INSIGHTD_FLIPS, INSIGHTD_CUTS and

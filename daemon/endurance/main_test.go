@@ -5,6 +5,7 @@ package endurance
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -97,29 +98,59 @@ func child(text string) error {
 }
 
 // leftFree is what is free, in bytes, on a disk that somebody else has filled.
-const leftFree = 1 << 20
+const leftFree = 64 << 10
 
 // mountDisk gives the daemon a disk of its own, which is seen by nobody else.
 func mountDisk(s *spec) error {
 	if err := syscall.Mount("tmpfs", s.Storage, "tmpfs", 0, "size="+strconv.FormatInt(s.Disk, 10)); err != nil {
 		return fmt.Errorf("mounting a small file system: %w", err)
 	}
-	ballast := filepath.Join(s.Storage, "ballast")
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1, syscall.SIGUSR2)
-	go func() {
-		for sig := range told {
-			err := os.RemoveAll(ballast)
-			if sig == syscall.SIGUSR2 {
-				var fs syscall.Statfs_t
-				if err = syscall.Statfs(s.Storage, &fs); err == nil {
-					err = os.WriteFile(ballast, make([]byte, max(0, int64(fs.Bavail)*fs.Bsize-leftFree)), 0o600)
-				}
-			}
-			fmt.Fprintln(os.Stderr, "child: the disk was filled or emptied:", sig, err)
-		}
-	}()
+	go keepFull(s.Storage, told)
 	return nil
+}
+
+// keepFull fills a disk from the one signal to the other. What the daemon
+// deletes meanwhile is filled again.
+func keepFull(dir string, told <-chan os.Signal) {
+	ballast := filepath.Join(dir, "ballast")
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for full := false; ; {
+		select {
+		case sig := <-told:
+			full = sig == syscall.SIGUSR2
+		case <-tick.C:
+		}
+		var err error
+		if full {
+			err = fill(dir, ballast)
+		} else {
+			err = os.RemoveAll(ballast)
+		}
+		if err != nil && !errors.Is(err, syscall.ENOSPC) {
+			fmt.Fprintln(os.Stderr, "child: filling or emptying the disk:", err)
+		}
+	}
+}
+
+func fill(dir, ballast string) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		return err
+	}
+	more := int64(fs.Bavail)*fs.Bsize - leftFree
+	if more <= 0 {
+		return nil
+	}
+	f, err := os.OpenFile(ballast, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.Write(make([]byte, more))
+	return err
 }
 
 // setting is a number from the environment, or that of the full size where
@@ -133,8 +164,11 @@ func setting(t testing.TB, name string, small, full int) int {
 		}
 		return n
 	}
-	if fullSize() {
+	switch {
+	case fullSize():
 		return full
+	case underRace:
+		return (small + 2) / 3
 	}
 	return small
 }

@@ -18,7 +18,13 @@ const (
 	metricIdentityAPI
 	metricCredential
 	metricSource
+	metricCount
 )
+
+// metricNames are the metrics' names.
+var metricNames = [metricCount]string{
+	tsdb.MetricEvents, tsdb.MetricIdentityEvents, tsdb.MetricIdentityAPIEvents, tsdb.MetricCredentialEvents, tsdb.MetricSourceEvents,
+}
 
 // seriesKey is a series of activity, within a stream.
 type seriesKey struct {
@@ -68,6 +74,7 @@ func (k seriesKey) folded(t *symbols) seriesKey {
 // labels are the labels of a series, name included.
 func (k seriesKey) labels(stream event.StreamKey, t *symbols) labels.Labels {
 	set := map[string]string{
+		labels.MetricName:  metricNames[k.metric],
 		tsdb.LabelProvider: stream.Provider,
 		tsdb.LabelAccount:  stream.Account,
 		tsdb.LabelOutcome:  k.outcome.String(),
@@ -78,20 +85,15 @@ func (k seriesKey) labels(stream event.StreamKey, t *symbols) labels.Labels {
 	}
 	switch k.metric {
 	case metricEvents:
-		set[labels.MetricName] = tsdb.MetricEvents
 		set[tsdb.LabelService], set[tsdb.LabelOperation] = t.name(k.x), t.name(k.y)
 		set[tsdb.LabelCategory] = event.Category(k.extra).String()
 	case metricIdentity:
-		set[labels.MetricName] = tsdb.MetricIdentityEvents
 		set[tsdb.LabelIdentity], set[tsdb.LabelIdentityKind] = t.name(k.x), event.Kind(k.extra).String()
 	case metricIdentityAPI:
-		set[labels.MetricName] = tsdb.MetricIdentityAPIEvents
 		set[tsdb.LabelIdentity], set[tsdb.LabelService], set[tsdb.LabelOperation] = t.name(k.x), t.name(k.y), t.name(k.z)
 	case metricCredential:
-		set[labels.MetricName] = tsdb.MetricCredentialEvents
 		set[tsdb.LabelCredential] = t.name(k.x)
 	case metricSource:
-		set[labels.MetricName] = tsdb.MetricSourceEvents
 		set[tsdb.LabelCountry], set[tsdb.LabelNetwork] = t.name(k.x), event.Network(k.extra).String()
 	}
 	return labels.FromMap(set)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -22,14 +23,17 @@ type open struct {
 	stream  event.StreamKey
 	symbols *symbols
 	series  map[seriesKey]*openSeries
+	// lists are the series by metric. A list grows in place or is replaced, so
+	// that who has taken one can look through it without the lock.
+	lists [metricCount][]*openSeries
 	// limit is how many series there may be at a time; others count in the
 	// overflow series. 0 is no limit.
 	limit int
 }
 
 type openSeries struct {
-	labels labels.Labels
-	t      []int64 // ends of minutes in milliseconds, rising
+	labels labels.Labels // never written to
+	t      []int64       // ends of minutes in milliseconds, rising
 	v      []float64
 }
 
@@ -51,6 +55,7 @@ func (o *open) add(e *event.Event) {
 		if s == nil {
 			s = &openSeries{labels: k.labels(o.stream, o.symbols)}
 			o.series[k] = s
+			o.lists[k.metric] = append(o.lists[k.metric], s)
 		}
 		s.add(t)
 	})
@@ -61,6 +66,7 @@ func (o *open) add(e *event.Event) {
 func (o *open) drop(t int64) {
 	o.mtx.Lock()
 	defer o.mtx.Unlock()
+	var gone [metricCount]bool
 	for k, s := range o.series {
 		i := 0
 		for i < len(s.t) && s.t[i] <= t {
@@ -68,9 +74,23 @@ func (o *open) drop(t int64) {
 		}
 		if i == len(s.t) {
 			delete(o.series, k)
+			s.t, s.v = nil, nil
+			gone[k.metric] = true
 		} else if i > 0 {
 			s.t, s.v = s.t[i:], s.v[i:]
 		}
+	}
+	for m := range o.lists {
+		if !gone[m] {
+			continue
+		}
+		left := make([]*openSeries, 0, len(o.lists[m]))
+		for _, s := range o.lists[m] {
+			if len(s.t) > 0 {
+				left = append(left, s)
+			}
+		}
+		o.lists[m] = left
 	}
 	if len(o.symbols.names) > 1<<16+8*len(o.series) {
 		o.renumber()
@@ -105,28 +125,53 @@ func (s *openSeries) add(t int64) {
 	s.t[i], s.v[i] = t, 1
 }
 
-// liveSeries copies the open series that match.
+// liveSeries copies the open series that match. Arrival does not wait for the
+// looking, only for the copying.
 func (o *open) liveSeries(mint, maxt int64, ms []*labels.Matcher) []tsdb.LiveSeries {
 	o.mtx.Lock()
-	defer o.mtx.Unlock()
-	var out []tsdb.LiveSeries
-next:
-	for _, s := range o.series {
-		for _, m := range ms {
-			if !m.Matches(s.labels.Get(m.Name)) {
-				continue next
-			}
+	lists := o.lists
+	o.mtx.Unlock()
+	var found []*openSeries
+	for m, list := range lists {
+		if !named(metric(m), ms) {
+			continue
 		}
-		l := tsdb.LiveSeries{Labels: s.labels}
-		for i, t := range s.t {
-			if t >= mint && t <= maxt {
-				l.T = append(l.T, t)
-				l.V = append(l.V, s.v[i])
+	next:
+		for _, s := range list {
+			for _, m := range ms {
+				if !m.Matches(s.labels.Get(m.Name)) {
+					continue next
+				}
 			}
-		}
-		if len(l.T) > 0 {
-			out = append(out, l)
+			found = append(found, s)
 		}
 	}
+	var out []tsdb.LiveSeries
+	for part := range slices.Chunk(found, 1000) {
+		o.mtx.Lock()
+		for _, s := range part {
+			l := tsdb.LiveSeries{Labels: s.labels}
+			for i, t := range s.t {
+				if t >= mint && t <= maxt {
+					l.T = append(l.T, t)
+					l.V = append(l.V, s.v[i])
+				}
+			}
+			if len(l.T) > 0 {
+				out = append(out, l)
+			}
+		}
+		o.mtx.Unlock()
+	}
 	return out
+}
+
+// named reports whether series of a metric may match.
+func named(m metric, ms []*labels.Matcher) bool {
+	for _, x := range ms {
+		if x.Name == labels.MetricName && !x.Matches(metricNames[m]) {
+			return false
+		}
+	}
+	return true
 }

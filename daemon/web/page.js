@@ -4,6 +4,10 @@ setInterval(async () => {
   const status = document.getElementById("status");
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status === 401) {
+      location.reload(); // The session has ended: the form to sign in.
+      return;
+    }
     if (!answer.ok) throw new Error(answer.status);
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
     const focus = document.activeElement && document.activeElement.getAttribute("href");
