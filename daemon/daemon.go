@@ -160,7 +160,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	eo := engineOptions(c, enricher)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry
-	eo.StateDir = filepath.Join(o.StoragePath, "state")
+	eo.StateDir, eo.GatherSamples = filepath.Join(o.StoragePath, "state"), gatherSamples
 	eo.Sources = func() []engine.SourceFrontier { return d.sources.frontiers() }
 	if d.engine, err = engine.New(eo); err != nil {
 		return nil, err
@@ -264,14 +264,7 @@ func (d *Daemon) line(ctx context.Context) error {
 
 	t := time.NewTicker(d.o.Tick)
 	defer t.Stop()
-	lateWritten := time.Now()
 	for {
-		if d.series.PendingBackfill() > 0 && time.Since(lateWritten) > lateEvery {
-			lateWritten = time.Now()
-			if err := d.series.CommitBackfill(ctx, nil); err != nil && ctx.Err() == nil {
-				d.logger.Error("Writing counts of events that came days late; trying again", "err", err)
-			}
-		}
 		read := d.sourcesRead()
 		if err := d.engine.Advance(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -290,10 +283,6 @@ func (d *Daemon) line(ctx context.Context) error {
 		}
 	}
 }
-
-// lateEvery is how often counts that came too late for the head of the series
-// are written as blocks. Until then queries do not see them.
-const lateEvery = 10 * time.Minute
 
 // sourcesRead reports whether every source was read to its end.
 func (d *Daemon) sourcesRead() bool {

@@ -13,14 +13,23 @@ import (
 	"github.com/insightd/insightd/tsdb"
 )
 
+// gatherFor is for how long counts that are too old for the head of the series
+// are gathered before they are written as blocks.
+const gatherFor = 30 * time.Second
+
+// gatherSamples is from how many such counts on they are written at once, as
+// those of a history that was read.
+const gatherSamples = 100_000
+
 // openViews opens what is made from the event log: series and insights. Where a
 // snapshot of models is lost, or a part of the series, all of it is made anew
 // from the oldest event that the log keeps; what is older stays.
 func (d *Daemon) openViews(c *config.Config) (err error) {
 	so := tsdb.Options{
 		Dir: filepath.Join(d.o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
-		Logger: d.logger, Registerer: d.registry, Now: d.o.Now,
+		Logger: d.logger, Registerer: d.registry, Now: d.o.Now, Gather: gatherFor,
 	}
+	since := d.log.Stats().Oldest
 	if lost := engine.Lost(d.log, filepath.Join(d.o.StoragePath, "state"), d.logger); len(lost) > 0 {
 		d.remake = fmt.Sprintf("no snapshot of the models of %s can be used", lost[0])
 	}
@@ -28,14 +37,17 @@ func (d *Daemon) openViews(c *config.Config) (err error) {
 		if d.series, err = tsdb.Open(so); err != nil {
 			return fmt.Errorf("opening the series in %q: %w", so.Dir, err)
 		}
-		if lost := d.series.Lost(); len(lost) > 0 {
-			d.remake = fmt.Sprintf("series from %s on are damaged", time.UnixMilli(lost[0].Mint).UTC().Format(time.RFC3339))
+		for _, r := range d.series.Lost() {
+			if time.UnixMilli(r.Maxt).Before(since) {
+				continue // The events are gone too.
+			}
+			d.remake = fmt.Sprintf("series from %s on are damaged", time.UnixMilli(r.Mint).UTC().Format(time.RFC3339))
 			if err := d.series.Close(); err != nil {
 				return fmt.Errorf("closing damaged series: %w", err)
 			}
+			break
 		}
 	}
-	since := d.log.Stats().Oldest
 	if d.remake != "" {
 		d.logger.Warn("Series, models and insights are made anew from the event log", "reason", d.remake, "from", since, "events", d.log.Stats().Events)
 		if err := tsdb.Rebuild(context.Background(), so, since, nil); err != nil {
@@ -71,6 +83,16 @@ func (d *Daemon) restore(ctx context.Context) error {
 	if d.remake != "" {
 		if err := d.engine.Rebuild(ctx); err != nil {
 			return fmt.Errorf("making models anew from the event log: %w", err)
+		}
+		if err := d.series.Sync(); err != nil {
+			return fmt.Errorf("making models anew from the event log: %w", err)
+		}
+		for _, r := range d.series.Lost() {
+			if !time.UnixMilli(r.Maxt).Before(d.log.Stats().Oldest) {
+				if err := d.series.Restored(r); err != nil {
+					return fmt.Errorf("noting that series are whole again: %w", err)
+				}
+			}
 		}
 	} else if err := d.engine.Restore(ctx); err != nil {
 		return fmt.Errorf("restoring models from their snapshots and the event log: %w", err)

@@ -105,6 +105,9 @@ type Options struct {
 	// SnapshotEvery is how much time passes between a stream's snapshots, by the
 	// clock; 0 is five minutes.
 	SnapshotEvery time.Duration
+	// GatherSamples is from how many samples of history on they are committed at
+	// once; fewer are left to the series to commit in time.
+	GatherSamples int
 	// SliceEvents is how many events of a stream the final pass holds in memory
 	// at once, at the most: an hour with more is read in parts. 0 is 100,000.
 	SliceEvents int

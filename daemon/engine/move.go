@@ -132,7 +132,7 @@ const backfillAge = 6 * time.Hour
 // each runs do for every stream, several at a time, with a function that stores
 // samples. Blocks of history are written at the end.
 func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, func([]tsdb.Sample) error) error) error {
-	var backfilled atomic.Bool
+	var backfilled atomic.Int64
 	edge := e.o.Now().Add(-backfillAge).UnixMilli()
 	emit := func(samples []tsdb.Sample) error {
 		if e.o.Series == nil {
@@ -140,7 +140,7 @@ func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, fun
 		}
 		i := sampleIndex(samples, edge)
 		if i > 0 {
-			backfilled.Store(true)
+			backfilled.Add(int64(i))
 			if err := e.o.Series.Backfill(samples[:i]); err != nil {
 				return err
 			}
@@ -156,7 +156,7 @@ func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, fun
 		g.Go(func() error { return do(gctx, s, emit) })
 	}
 	err := g.Wait()
-	if backfilled.Load() {
+	if n := backfilled.Load(); n > 0 && n >= int64(e.o.GatherSamples) {
 		if cerr := e.o.Series.CommitBackfill(ctx, nil); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("writing the history of series: %w", cerr))
 		}

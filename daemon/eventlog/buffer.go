@@ -344,7 +344,7 @@ func (b *buffer) sorted(o *Options) *block {
 		return strings.Compare(b.ids[x], b.ids[y])
 	})
 	h := &header{hour: b.hour, decoder: o.DecoderVersion, enrich: o.EnrichVersion, rows: n}
-	if o.NoSync {
+	if o.NoSync && !o.lasting {
 		h.quicken()
 	}
 	v := &block{

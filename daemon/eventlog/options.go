@@ -43,6 +43,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Now        func() time.Time
 
+	// lasting is set where a log without sync is made for its segments, which
+	// are encoded as those of any log.
+	lasting bool
 	// tap is a test's, see disk.
 	tap func(op diskOp, do func() error) error
 }

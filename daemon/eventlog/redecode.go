@@ -94,7 +94,7 @@ func (l *Log) Redecode(ctx context.Context, again func(e *event.Event) error, pr
 // redecodeTo writes the new segments to a directory and makes them durable.
 func (l *Log) redecodeTo(ctx context.Context, dir string, report *RedecodeReport, again func(*event.Event) error, progress func(done, total uint64)) (err error) {
 	o := l.o
-	o.Dir, o.NoSync, o.Registerer = dir, true, nil
+	o.Dir, o.NoSync, o.lasting, o.Registerer = dir, true, true, nil
 	o.Retention, o.MaxBytes = 0, 0
 	to, err := Open(o)
 	if err != nil {
@@ -133,7 +133,7 @@ func (l *Log) redecodeTo(ctx context.Context, dir string, report *RedecodeReport
 			}
 		}
 	}
-	return nil
+	return to.flush()
 }
 
 func (l *Log) redecodeBlock(to *Log, m *blockMeta, report *RedecodeReport, again func(*event.Event) error) error {

@@ -89,6 +89,14 @@ func TestRedecode(t *testing.T) {
 		require.True(t, l.Watermark(key).Equal(day0.Add(time.Hour)))
 		require.Equal(t, uint64(1001), l.LastSeq())
 		require.Zero(t, l.Stats().Corruptions)
+		for _, hr := range l.hours {
+			for _, m := range hr.seg.blocks {
+				b := &block{hdr: m.hdr, src: m}
+				grams, err := b.gramFilters(1)
+				require.NoError(t, err)
+				require.NotEmpty(t, grams[0], "blocks are not those of a temporary log")
+			}
+		}
 	}
 	check(l)
 	check(openTest(t, Options{Dir: copyDir(t, dir), BlockEvents: 50}))
