@@ -274,7 +274,7 @@ func (d *Daemon) line(ctx context.Context) error {
 		} else if err := d.engine.Preview(ctx); err != nil && ctx.Err() == nil {
 			d.logger.Error("Looking at what has arrived; trying again", "err", err)
 		} else if read {
-			d.caught.Do(func() { close(d.caughtUp) })
+			d.catchUp(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -282,6 +282,19 @@ func (d *Daemon) line(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// catchUp notes that what the sources held went through the models, and is there
+// for queries.
+func (d *Daemon) catchUp(ctx context.Context) {
+	d.caught.Do(func() {
+		if d.series.PendingBackfill() > 0 {
+			if err := d.series.CommitBackfill(ctx, nil); err != nil && ctx.Err() == nil {
+				d.logger.Error("Writing the history of series; trying again", "err", err)
+			}
+		}
+		close(d.caughtUp)
+	})
 }
 
 // sourcesRead reports whether every source was read to its end.

@@ -19,7 +19,7 @@ const gatherFor = 30 * time.Second
 
 // gatherSamples is from how many such counts on they are written at once, as
 // those of a history that was read.
-const gatherSamples = 100_000
+const gatherSamples = 20_000
 
 // openViews opens what is made from the event log: series and insights. Where a
 // snapshot of models is lost, or a part of the series, all of it is made anew
