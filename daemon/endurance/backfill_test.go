@@ -87,3 +87,40 @@ func TestBackfillWhileLive(t *testing.T) {
 	same(t, "counts before and after a restart", counted, got.counts)
 	same(t, "final records after a restart", want, got.records)
 }
+
+// TestCatchUp is a daemon that ran live, was stopped, and finds hours of files
+// when it starts again: what is too old for the head of the series goes to
+// blocks beside it, and nothing that is in it is lost.
+func TestCatchUp(t *testing.T) {
+	seed := seedOf(t)
+	tr := newTraffic(t, trafficOptions{
+		seed: seed, history: 24 * time.Hour, live: 16 * time.Hour, accounts: 1, identities: 20, ways: []string{byPush, byFile},
+	})
+	history, live := tr.split()
+	after := func(at time.Time) int {
+		i, _ := slices.BinarySearchFunc(live, at, func(d delivery, at time.Time) int { return d.at.Compare(at) })
+		return i
+	}
+	stopped, started := tr.live.Add(3*time.Hour), tr.live.Add(14*time.Hour)
+	folder := t.TempDir()
+	n := newNode(t, configOf(folder), tr.live)
+	d := newDriver(t, n, folder, seed)
+	d.history(history)
+	n.start()
+	n.holds(len(d.known))
+	d.run(tr.live, live[:after(stopped)])
+	n.stop()
+	missed := live[after(stopped):after(started)]
+	writeFiles(t, folder, missed, time.Hour)
+	d.know(missed)
+	n.clock.set(started)
+	n.start()
+	n.holds(len(d.known))
+	d.run(started, live[after(started):])
+	n.clock.set(tr.last.Add(time.Minute + lateness))
+	n.final(len(tr.accounts), tr.last.Add(time.Minute))
+	got := n.outcome(tr)
+	same(t, "events", tr.truth(), got.events)
+	got.totals(t, tr)
+	same(t, "final records", replayed(t, tr, configOf()), got.records)
+}

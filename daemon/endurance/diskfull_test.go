@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +21,7 @@ import (
 func TestDiskFull(t *testing.T) {
 	seed := seedOf(t)
 	tr := newTraffic(t, trafficOptions{
-		seed: seed, history: 24 * time.Hour, live: 24 * time.Hour, accounts: 1, identities: 30, ways: []string{byPush, byPush, byFile, byLines},
+		seed: seed, history: 24 * time.Hour, live: 8 * time.Hour, accounts: 1, identities: 30, ways: []string{byPush, byPush, byFile, byLines},
 	})
 	history, live := tr.split()
 	folder := t.TempDir()
@@ -43,10 +44,14 @@ func TestDiskFull(t *testing.T) {
 
 	// Clients push until the disk is full.
 	require.NoError(t, n.cmd.Process.Signal(syscall.SIGUSR2))
+	n.until(time.Minute, "the disk is full", func(context.Context) (bool, error) {
+		return strings.Contains(n.logText(), diskIsFull), nil
+	})
 	pushed := 0
 	var refusal string
 	for pushed < len(live) {
-		batch := live[pushed:min(pushed+200, len(live))]
+		batch := live[pushed:min(pushed+100, len(live))]
+		n.clock.set(batch[len(batch)-1].at)
 		code, answer, err := d.pushOnce(t.Context(), 0, lines(batch), []string{"Content-Type", "application/x-ndjson"})
 		require.NoError(t, err)
 		if code != http.StatusOK {
@@ -57,14 +62,16 @@ func TestDiskFull(t *testing.T) {
 		require.NoError(t, acknowledged(answer, len(batch)))
 		d.know(batch)
 		pushed += len(batch)
-		n.clock.set(batch[len(batch)-1].at.Add(time.Second))
 	}
 	require.NotEmpty(t, refusal, "%d events were pushed to a full disk", pushed)
 	t.Logf("full after %d pushed events: %s", pushed, refusal)
 	require.Contains(t, refusal, "no space left on device")
 
 	// Files wait, and the folder says why.
-	files := live[pushed : pushed+(len(live)-pushed)/2]
+	next := n.clock.now().Add(step)
+	waiting, _ := slices.BinarySearchFunc(live, next, func(d delivery, at time.Time) int { return d.at.Compare(at) })
+	files := live[pushed:waiting]
+	require.NotEmpty(t, files)
 	writeFiles(t, folder, files, time.Hour)
 	n.until(time.Minute, "the folder says that it waits", func(ctx context.Context) (bool, error) {
 		var s struct{ Sources []struct{ Error string } }
@@ -83,17 +90,8 @@ func TestDiskFull(t *testing.T) {
 	// There is room: all goes on by itself, and what was acknowledged is there.
 	require.NoError(t, n.cmd.Process.Signal(syscall.SIGUSR1))
 	d.know(files)
-	rest := live[pushed+len(files):]
-	n.clock.set(tr.last)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for len(rest) > 0 {
-		batch := rest[:min(200, len(rest))]
-		require.NoError(t, d.insist(ctx, 0, lines(batch), len(batch), []string{"Content-Type", "application/x-ndjson"}))
-		d.know(batch)
-		rest = rest[len(batch):]
-	}
 	n.holds(len(d.known))
+	d.run(next, live[waiting:])
 	n.clock.set(tr.last.Add(time.Minute + lateness))
 	n.final(len(tr.accounts), tr.last.Add(time.Minute))
 	events := n.allEvents(tr)

@@ -19,6 +19,8 @@
 //	TestBackfillWhileLive   history that is added to a running stream gives
 //	                        what a replay of everything gives, over a restart
 //	                        in its middle
+//	TestCatchUp             hours of files after a stop, beside live hours before
+//	                        and after it: nothing of either is lost
 //	TestCorruption          a byte of any file of the storage is flipped; the
 //	                        daemon starts, says what it lost, and serves
 //	                        nothing that is not true

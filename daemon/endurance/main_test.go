@@ -97,6 +97,9 @@ func child(text string) error {
 	return d.Run(ctx)
 }
 
+// diskIsFull is said once the disk has been filled.
+const diskIsFull = "child: the disk is full"
+
 // leftFree is what is free, in bytes, on a disk that somebody else has filled.
 const leftFree = 64 << 10
 
@@ -113,19 +116,23 @@ func mountDisk(s *spec) error {
 
 // keepFull fills a disk from the one signal to the other. What the daemon
 // deletes meanwhile is filled again.
-func keepFull(dir string, told <-chan os.Signal) {
+func keepFull(dir string, signals <-chan os.Signal) {
 	ballast := filepath.Join(dir, "ballast")
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for full := false; ; {
+	full, told := false, false
+	for {
 		select {
-		case sig := <-told:
+		case sig := <-signals:
 			full = sig == syscall.SIGUSR2
 		case <-tick.C:
 		}
 		var err error
 		if full {
-			err = fill(dir, ballast)
+			if err = fill(dir, ballast); !told {
+				told = true
+				fmt.Fprintln(os.Stderr, diskIsFull)
+			}
 		} else {
 			err = os.RemoveAll(ballast)
 		}

@@ -41,6 +41,8 @@ type Log interface {
 	Count(stream event.StreamKey, from, to time.Time) int
 	CountSince(stream event.StreamKey, from, to time.Time, seq uint64) int
 	LastSeq() uint64
+	// Settle makes durable what the log has taken in.
+	Settle(ctx context.Context) error
 	Streams() []eventlog.StreamStat
 	AppendControl(ctx context.Context, c event.Control) (uint64, error)
 	// ControlsSince yields the control records with a larger number than seq.
@@ -152,7 +154,7 @@ type Engine struct {
 
 	// controlMtx is held while a control record is written that changes what
 	// follows it.
-	controlMtx sync.Mutex
+	controlMtx sync.RWMutex
 	noted      string // The configuration of the last record.
 
 	mtx      sync.RWMutex

@@ -41,14 +41,22 @@ func (e *Engine) Finish(ctx context.Context) error {
 // move moves streams to their targets, round after round until nothing is left
 // to be done. What a round has done is in a snapshot before the next begins, so
 // that a crash in the middle of a long history costs a part of it.
+//
+// What the log held at a record must be there after a crash as well, or it would
+// come again and be counted twice: the log settles between the records and their
+// being carried out. It does so before them too, or what comes again would come
+// late.
 func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool)) error {
 	for {
+		if err := e.order(ctx, target); err != nil {
+			return err
+		}
 		var more atomic.Bool
 		err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
-			if err := e.moveStream(ctx, s, target, emit); err != nil {
+			if err := e.moveStream(ctx, s, emit); err != nil {
 				return err
 			}
-			if s.begun && s.position.due() {
+			if s.position.due() {
 				more.Store(true)
 			}
 			return nil
@@ -65,30 +73,62 @@ func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool
 	}
 }
 
-// moveStream carries out the record that is due, or the next one.
-func (e *Engine) moveStream(ctx context.Context, s *stream, target func(*stream) (time.Time, bool), emit func([]tsdb.Sample) error) error {
-	if !s.begun || !s.position.due() {
+// order writes the next watermark of every stream that can move on.
+func (e *Engine) order(ctx context.Context, target func(*stream) (time.Time, bool)) error {
+	type next struct {
+		s  *stream
+		to time.Time
+	}
+	var list []next
+	for _, s := range e.list() {
+		if s.position.due() {
+			continue
+		}
 		to, ok := target(s)
-		if to = to.Truncate(time.Minute); !ok {
-			return nil
+		if to = to.Truncate(time.Minute); !ok || !s.position.target.Before(to) {
+			continue
 		}
 		if !s.begun {
 			if first, ok := s.firstStored(); !ok || !first.Before(to) {
-				return nil // Nothing would become final.
+				continue // Nothing would become final.
 			}
-		} else if !s.position.target.Before(to) {
-			e.reconsider(ctx, s)
-			return s.send(emit)
 		}
-		if err := e.record(ctx, s, to); err != nil {
-			return err
-		}
+		list = append(list, next{s, to})
 	}
-	if err := s.advance(ctx, emit, roundEvents); err != nil {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := e.o.Log.Settle(ctx); err != nil {
+		return fmt.Errorf("making events durable before they become final: %w", err)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(recordsAtOnce)
+	for _, n := range list {
+		g.Go(func() error { return e.record(gctx, n.s, n.to) })
+	}
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	s.preview.drop(s)
-	s.open.drop(s.position.done.UnixMilli())
+	return e.o.Log.Settle(ctx)
+}
+
+// recordsAtOnce is how many watermarks are written at a time: the log makes them
+// durable together.
+const recordsAtOnce = 64
+
+// moveStream carries out the record that is due.
+func (e *Engine) moveStream(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
+	if !s.position.due() {
+		if err := s.send(emit); err != nil {
+			return err
+		}
+	} else {
+		if err := s.advance(ctx, emit, roundEvents); err != nil {
+			return err
+		}
+		s.preview.drop(s)
+		s.open.drop(s.position.done.UnixMilli())
+	}
 	if s.begun && !s.position.due() {
 		e.reconsider(ctx, s)
 		e.arriveAtPresent(s)
@@ -110,8 +150,9 @@ func (e *Engine) arriveAtPresent(s *stream) {
 
 // record writes a stream's next watermark into the log.
 func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
-	e.controlMtx.Lock()
-	defer e.controlMtx.Unlock()
+	// The settings of the record are those that stand before it in the log.
+	e.controlMtx.RLock()
+	defer e.controlMtx.RUnlock()
 	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlWatermark, Stream: s.key, Time: to})
 	if err != nil {
 		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)

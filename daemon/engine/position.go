@@ -66,6 +66,9 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 			return err
 		}
 		if first.IsZero() {
+			s.mtx.Lock()
+			s.position.done, s.position.flushed = s.position.target, s.position.seq
+			s.mtx.Unlock()
 			return nil
 		}
 		s.mtx.Lock()

@@ -240,7 +240,7 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, int, err
 		}
 		l.mtx.Lock()
 		for _, p := range places {
-			p.b.logged[p.row] = true
+			p.b.mark(p.row)
 		}
 		l.mtx.Unlock()
 		if total, _ := l.events.bytes(); total > walFlushBytes {
@@ -273,6 +273,8 @@ func (l *Log) insert(hr *hourState, st *streamState, e *event.Event, t int64, h 
 		hr.buf = b
 	}
 	row := b.add(e, st.id, t, h)
+	b.unlogged++
+	hr.newest = max(hr.newestSeq(), e.Seq)
 	st.note(1, t, t)
 	var k, v [8]byte
 	binary.LittleEndian.PutUint64(k[:], h)

@@ -184,6 +184,7 @@ type buffer struct {
 	raws     [][]byte
 	rawBytes int64
 	logged   []bool   // Whether the row is durable in the write-ahead log.
+	unlogged int      // How many are not.
 	tab      []uint32 // The rows by hash of their id: open addressing, row plus one.
 	lastOf   int      // The stream of the row before.
 

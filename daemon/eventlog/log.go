@@ -93,6 +93,7 @@ type hourState struct {
 	seg    *segment  // Nil before the first block.
 	filter *idFilter // Of all blocks, or nil where it is not loaded.
 	used   uint64    // When the filter was used last.
+	newest uint64    // The largest number of its events; 0 where it is not known.
 }
 
 // streamState is what is known of a stream.

@@ -357,6 +357,9 @@ func (l *Log) CountSince(stream event.StreamKey, from, to time.Time, minSeq uint
 			break
 		}
 		hr := l.hours[hour]
+		if hr.newestSeq() <= minSeq {
+			continue
+		}
 		if hr.seg != nil {
 			for _, m := range hr.seg.blocks {
 				if m.dead.Load() || m.hdr.maxSeq <= minSeq {

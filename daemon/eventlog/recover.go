@@ -317,7 +317,7 @@ func (l *Log) restore(events []event.Event) (int, error) {
 			continue
 		}
 		b, row := l.insert(hr, st, e, t, h)
-		b.logged[row] = true
+		b.mark(row)
 		l.account(hr)
 		n++
 	}
