@@ -14,6 +14,7 @@ import (
 
 	"github.com/insightd/insightd/daemon"
 	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/simulate"
 )
 
@@ -155,7 +156,8 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 	var telling sync.WaitGroup
 	telling.Go(func() {
 		for c := range changes {
-			if c.Insight.Start.Before(p.live) {
+			word := changeWord(c)
+			if word == "" || c.Insight.Start.Before(p.live) {
 				continue
 			}
 			in := c.Insight
@@ -163,7 +165,7 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 			if !in.End.IsZero() {
 				when = in.End
 			}
-			fmt.Fprintf(t.out, "   %s  %-5s  %-20s  %.2f %-6s  %s\n", when.Format("15:04:05"), in.State, in.Type, in.Confidence, in.Severity, in.Summary)
+			fmt.Fprintf(t.out, "   %s  %-9s  %-20s  %.2f %-6s  %s\n", when.Format("15:04:05"), word, in.Type, in.Confidence, in.Severity, in.Summary)
 		}
 	})
 	p.clock.run()
@@ -184,4 +186,20 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 	<-ctx.Done()
 	telling.Wait()
 	return ctx.Err()
+}
+
+// changeWord is what a reader is told of a change in one word: nothing where
+// only words or numbers of an insight changed.
+func changeWord(c insight.Change) string {
+	switch c.Kind {
+	case insight.KindStart:
+		return "Start"
+	case insight.KindConfirmed:
+		return "Confirmed"
+	case insight.KindEnd:
+		return "End"
+	case insight.KindWithdrawn:
+		return "Withdrawn"
+	}
+	return ""
 }
