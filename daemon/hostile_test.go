@@ -66,7 +66,8 @@ func TestHostileDaemon(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // It ends when the test does.
 		cancel()
 	}()
-	fmt.Println("ADDRESS", d.Addr())
+	_, err = fmt.Fprintln(os.Stdout, "ADDRESS", d.Addr())
+	require.NoError(t, err)
 	require.NoError(t, d.Run(ctx))
 }
 

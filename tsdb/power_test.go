@@ -264,9 +264,9 @@ func (p *power) compare() {
 			require.True(p.t, ok, "%s at %s is lost", name, time.UnixMilli(at).UTC())
 			require.Equal(p.t, v, g, "%s at %d", name, at)
 		}
-		require.Equal(p.t, len(samples), len(got[name]), name)
+		require.Len(p.t, got[name], len(samples), name)
 	}
-	require.Equal(p.t, len(p.want), len(got))
+	require.Len(p.t, got, len(p.want))
 }
 
 // Whatever the moment, what was written before the last Sync is there after a

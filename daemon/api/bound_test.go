@@ -60,10 +60,10 @@ func (s *slowConn) Read(b []byte) (int, error) {
 	}
 	at := time.Now().Add(s.pause)
 	if !s.deadline.IsZero() && at.After(s.deadline) {
-		time.Sleep(time.Until(s.deadline))
+		<-time.After(time.Until(s.deadline))
 		return 0, os.ErrDeadlineExceeded
 	}
-	time.Sleep(s.pause)
+	<-time.After(s.pause)
 	n := min(s.piece, s.left, len(b))
 	s.left -= n
 	return n, nil
@@ -85,7 +85,7 @@ func TestSlowBodies(t *testing.T) {
 				var n int
 				n, err = b.Read(buf)
 				got += n
-				time.Sleep(ours) // What we take to store it.
+				<-time.After(ours) // What we take to store it.
 			}
 			if want == "" {
 				require.Equal(t, io.EOF, err)

@@ -201,7 +201,8 @@ func (d *codec) symbol(v *symbol) {
 func (d *codec) binary(v interface {
 	encoding.BinaryAppender
 	encoding.BinaryUnmarshaler
-}) {
+},
+) {
 	if d.err != nil || d.used != nil {
 		return
 	}

@@ -46,8 +46,8 @@ func TestStateSurvivesWriting(t *testing.T) {
 		require.Equal(t, []pushed{{"client", at}}, pushes)
 		require.NoError(t, again.encode(&second, pushes))
 		require.Equal(t, first.Bytes(), second.Bytes())
-		require.Equal(t, len(s.episodes), len(again.episodes))
-		require.Equal(t, len(s.slots), len(again.slots))
+		require.Len(t, again.episodes, len(s.episodes))
+		require.Len(t, again.slots, len(s.slots))
 		require.Equal(t, s.live, again.live)
 	}
 	require.NotEmpty(t, l.engine.list()[0].told)

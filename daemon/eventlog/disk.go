@@ -88,6 +88,10 @@ func (d *disk) remove(path string) error {
 	return d.do(diskOp{kind: diskRemove, path: path}, func() error { return os.Remove(path) })
 }
 
+// discard removes a file that nobody misses: where that fails the next Open
+// removes it.
+func (d *disk) discard(path string) { _ = d.remove(path) }
+
 // mkdirAll makes a directory and those above it that are missing, and returns
 // the directories that have new entries, which are not durable yet.
 func (d *disk) mkdirAll(path string) (changed []string, err error) {
@@ -142,7 +146,7 @@ func (d *disk) writeAtomic(path string, p []byte, sync bool) error {
 		err = d.rename(tmp, path)
 	}
 	if err != nil {
-		d.remove(tmp)
+		d.discard(tmp)
 		return err
 	}
 	if sync {

@@ -83,7 +83,7 @@ func (j *journal) openNext(now time.Time) error {
 	}
 	if err != nil {
 		f.Close()
-		j.disk.remove(path)
+		j.disk.discard(path)
 		return fmt.Errorf("making journal file %q: %w", path, err)
 	}
 	j.retire()

@@ -44,17 +44,17 @@ func (l *Log) merge(s *segment) error {
 	tmp := s.path + ".tmp"
 	out, err := l.writeMerged(tmp, s, blocks)
 	if err != nil {
-		l.disk.remove(tmp)
+		l.disk.discard(tmp)
 		return fmt.Errorf("merging blocks of segment %q: %w", s.path, err)
 	}
 	// The old index would be taken for one of the new file.
 	if err := l.disk.remove(indexPath(s.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		l.disk.remove(tmp)
+		l.disk.discard(tmp)
 		return fmt.Errorf("removing the index of segment %q: %w", s.path, err)
 	}
 	dir := filepath.Dir(s.path)
 	if err := l.disk.syncDir(dir); err != nil {
-		l.disk.remove(tmp)
+		l.disk.discard(tmp)
 		return err
 	}
 	l.mtx.Lock()
@@ -69,7 +69,7 @@ func (l *Log) merge(s *segment) error {
 	}
 	l.mtx.Unlock()
 	if err != nil {
-		l.disk.remove(tmp)
+		l.disk.discard(tmp)
 		return fmt.Errorf("replacing segment %q: %w", s.path, err)
 	}
 	l.cache.forget(blocks)

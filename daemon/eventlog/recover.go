@@ -101,7 +101,7 @@ func (l *Log) recoverSegments() error {
 		}
 		if len(seg.blocks) == 0 {
 			l.files.forget(path)
-			l.disk.remove(indexPath(path))
+			l.disk.discard(indexPath(path))
 			if err := l.disk.remove(path); err != nil {
 				return fmt.Errorf("removing an empty segment: %w", err)
 			}

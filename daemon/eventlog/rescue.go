@@ -73,7 +73,7 @@ func (l *Log) copySegment(s *segment, r *rescue, blocks []*blockMeta) (err error
 	defer func() {
 		f.Close()
 		if err != nil {
-			l.disk.remove(tmp)
+			l.disk.discard(tmp)
 		}
 	}()
 	if err := l.disk.writeAt(f, appendSegmentHeader(nil, s.hour), 0); err != nil {
