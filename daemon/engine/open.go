@@ -38,7 +38,16 @@ type openSeries struct {
 }
 
 func newOpen(stream event.StreamKey, limit int) *open {
-	return &open{stream: stream, symbols: newSymbols(), series: map[seriesKey]*openSeries{}, limit: limit}
+	o := &open{stream: stream, series: map[seriesKey]*openSeries{}, limit: limit}
+	o.symbols = o.newSymbols()
+	return o
+}
+
+// newSymbols are names enough for as many series as there may be.
+func (o *open) newSymbols() *symbols {
+	t := newSymbols()
+	t.limit = 2 * o.limit
+	return t
 }
 
 // add counts an event that has arrived.
@@ -100,7 +109,7 @@ func (o *open) drop(t int64) {
 // renumber forgets the symbols that no series uses.
 func (o *open) renumber() {
 	old, series := o.symbols, o.series
-	o.symbols, o.series = newSymbols(), make(map[seriesKey]*openSeries, len(series))
+	o.symbols, o.series = o.newSymbols(), make(map[seriesKey]*openSeries, len(series))
 	for k, s := range series {
 		for _, y := range []*symbol{&k.region, &k.x, &k.y, &k.z} {
 			*y = o.symbols.of(old.name(*y))

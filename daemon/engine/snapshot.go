@@ -86,7 +86,7 @@ func decode(r io.Reader, o *Options) (*stream, []pushed, error) {
 		return nil, nil, fmt.Errorf("%w: more than its fields", errSnapshot)
 	}
 	s.counts.set = s.set
-	s.open.limit = s.set.SeriesPerAccount
+	s.open = newOpen(key, s.set.SeriesPerAccount)
 	return s, pushes, nil
 }
 

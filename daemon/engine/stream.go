@@ -137,12 +137,12 @@ func (s *stream) process(to time.Time) {
 // minute makes one minute final.
 func (s *stream) minute(m models.Minute, events []event.Event) {
 	s.pass(m - 1)
-	if day := m / 1440; day != s.counts.day {
-		if s.overgrown() {
-			if err := s.compact(); err != nil {
-				s.o.Logger.Error("Making a stream smaller", "stream", s.key, "err", err)
-			}
+	if s.overgrown() {
+		if err := s.compact(); err != nil {
+			s.o.Logger.Error("Making a stream smaller", "stream", s.key, "err", err)
 		}
+	}
+	if day := m / 1440; day != s.counts.day {
 		s.counts.begin(day)
 		s.retune()
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/insightd/insightd/tsdb"
+)
 
 // symbol stands for a string within one table. 0 is the empty string.
 type symbol uint32
@@ -10,6 +14,9 @@ type symbol uint32
 type symbols struct {
 	byName map[string]symbol
 	names  []string
+	// limit is how many names there may be; others are one name together.
+	// 0 is no limit.
+	limit int
 }
 
 func newSymbols() *symbols {
@@ -21,6 +28,9 @@ func newSymbols() *symbols {
 func (t *symbols) of(name string) symbol {
 	if y, ok := t.byName[name]; ok {
 		return y
+	}
+	if t.limit > 0 && len(t.names) >= t.limit && name != tsdb.Overflow {
+		return t.of(tsdb.Overflow)
 	}
 	name = strings.Clone(name)
 	y := symbol(len(t.names))
