@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 )
 
@@ -41,16 +42,7 @@ func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
 		if s.foreseeing {
 			q.To, q.MaxSeq = to, s.preview.seq
 		}
-		for s.o.Log.Count(s.key, q.From, q.To) > evidenceLimit {
-			q.From = q.From.Add(q.To.Sub(q.From) / 2)
-		}
-		earlier, err := s.read(context.Background(), q)
-		if err != nil {
-			s.o.Logger.Error("Reading the events behind an insight", "stream", s.key, "from", from, "err", err)
-		}
-		for i := range earlier {
-			ev.add(s, x, &earlier[i], from, to)
-		}
+		s.gatherStored(ev, x, q, to)
 	}
 	for i := range s.slice {
 		e := &s.slice[i]
@@ -60,6 +52,26 @@ func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
 		ev.add(s, x, e, from, to)
 	}
 	return ev
+}
+
+// gatherStored looks at events in the log, a slice at a time.
+func (s *stream) gatherStored(ev *evidence, x *modelled, q eventlog.ReadQuery, to time.Time) {
+	count := func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) }
+	from, end := q.From, q.To
+	for count(from, end) > evidenceLimit {
+		from = from.Add(end.Sub(from) / 2)
+	}
+	for at := from; at.Before(end); at = q.To {
+		q.From, q.To = at, s.sliceEnd(at, end, count)
+		events, err := s.read(context.Background(), q)
+		if err != nil {
+			s.o.Logger.Error("Reading the events behind an insight", "stream", s.key, "from", at, "err", err)
+			return
+		}
+		for i := range events {
+			ev.add(s, x, &events[i], from, to)
+		}
+	}
 }
 
 func (ev *evidence) add(s *stream, x *modelled, e *event.Event, from, to time.Time) {
