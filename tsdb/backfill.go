@@ -485,7 +485,7 @@ func (c *commit) appendRecent(ctx context.Context, tail []seriesSample, start in
 			}
 			batch = append(batch, Sample{Series: c.handles[s.index], T: start + int64(s.ms), V: s.v})
 		}
-		if err := c.db.append(batch); refused(err) {
+		if err := c.db.append(batch); Refused(err) {
 			c.told = errors.Join(c.told, err)
 		} else if err != nil {
 			return err

@@ -365,8 +365,10 @@ func (r *refusals) err(m *metrics) error {
 	return errors.Join(errs...)
 }
 
-// refused says whether err is only about samples that were not taken in.
-func refused(err error) bool {
+// Refused says whether an error of Append, Backfill or CommitBackfill is only
+// about samples that were not taken in, which no repetition changes. All others
+// were written.
+func Refused(err error) bool {
 	return errors.Is(err, ErrConflict) || errors.Is(err, ErrFuture) || errors.Is(err, ErrInvalid)
 }
 

@@ -115,7 +115,7 @@ func keepOlder(ctx context.Context, o Options, stage string, since int64) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	if err := from.CommitBackfill(ctx, nil); err != nil && !refused(err) {
+	if err := from.CommitBackfill(ctx, nil); err != nil && !Refused(err) {
 		return err
 	}
 	// Nothing is merged or deleted while blocks are linked.
@@ -170,7 +170,7 @@ func copySamples(ctx context.Context, from, to *DB, mint, maxt int64) error {
 			t, v := it.At()
 			batch = append(batch, Sample{Series: s, T: t, V: v})
 			if len(batch) == cap(batch) {
-				if err := to.Backfill(batch); err != nil && !refused(err) {
+				if err := to.Backfill(batch); err != nil && !Refused(err) {
 					return err
 				}
 				batch = batch[:0]
@@ -183,7 +183,7 @@ func copySamples(ctx context.Context, from, to *DB, mint, maxt int64) error {
 	if err := set.Err(); err != nil {
 		return err
 	}
-	if err := to.Backfill(batch); err != nil && !refused(err) {
+	if err := to.Backfill(batch); err != nil && !Refused(err) {
 		return err
 	}
 	return nil
@@ -200,7 +200,7 @@ func fillStage(ctx context.Context, o Options, fill func(*DB) error) (err error)
 	if err := fill(db); err != nil {
 		return err
 	}
-	if err := db.CommitBackfill(ctx, nil); err != nil && !refused(err) {
+	if err := db.CommitBackfill(ctx, nil); err != nil && !Refused(err) {
 		return err
 	}
 	return db.Sync()

@@ -246,7 +246,7 @@ func (r *recovery) finish() error {
 		}
 	}
 	if r.salvaged {
-		if err := r.db.CommitBackfill(ctx, nil); err != nil && !refused(err) {
+		if err := r.db.CommitBackfill(ctx, nil); err != nil && !Refused(err) {
 			return fmt.Errorf("writing what was saved of damaged blocks: %w", err)
 		}
 	}

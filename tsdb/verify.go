@@ -65,7 +65,7 @@ func (db *DB) verify(ctx context.Context) error {
 	if err := db.head.CompactOOOHead(ctx); err != nil {
 		return fmt.Errorf("setting damaged blocks aside: %w", err)
 	}
-	if err := db.commitBackfill(ctx, nil); err != nil && !refused(err) {
+	if err := db.commitBackfill(ctx, nil); err != nil && !Refused(err) {
 		return fmt.Errorf("writing what was saved of damaged blocks: %w", err)
 	}
 	return nil

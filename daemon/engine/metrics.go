@@ -8,6 +8,7 @@ import (
 type metrics struct {
 	arrived, late, future     prometheus.Counter
 	damaged, snapshotFailures prometheus.Counter
+	refused                   prometheus.Counter
 	snapshots                 prometheus.Histogram
 }
 
@@ -25,6 +26,9 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 		damaged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "insightd_engine_snapshots_damaged_total", Help: "Snapshots of streams that could not be used at a start.",
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "insightd_engine_series_refusals_total", Help: "Times that the series refused some of the samples that they were given.",
+		}),
 		snapshotFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "insightd_engine_snapshot_failures_total", Help: "Snapshots of streams that could not be written.",
 		}),
@@ -34,7 +38,7 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.arrived, m.late, m.future, m.damaged, m.snapshotFailures, m.snapshots, &collector{
+		reg.MustRegister(m.arrived, m.late, m.future, m.damaged, m.snapshotFailures, m.refused, m.snapshots, &collector{
 			e:         e,
 			watermark: prometheus.NewDesc("insightd_engine_watermark_timestamp_seconds", "Up to where a stream is final.", []string{"provider", "account"}, nil),
 			final:     prometheus.NewDesc("insightd_engine_events_final_total", "Events that became final, by stream.", []string{"provider", "account"}, nil),

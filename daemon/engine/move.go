@@ -182,14 +182,14 @@ func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, fun
 		i := sampleIndex(samples, edge)
 		if i > 0 {
 			backfilled.Add(int64(i))
-			if err := e.o.Series.Backfill(samples[:i]); err != nil {
+			if err := e.taken(e.o.Series.Backfill(samples[:i])); err != nil {
 				return err
 			}
 		}
 		if i == len(samples) {
 			return nil
 		}
-		return e.o.Series.Append(samples[i:])
+		return e.taken(e.o.Series.Append(samples[i:]))
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -198,11 +198,22 @@ func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, fun
 	}
 	err := g.Wait()
 	if n := backfilled.Load(); n > 0 && n >= int64(e.o.GatherSamples) {
-		if cerr := e.o.Series.CommitBackfill(ctx, nil); cerr != nil {
+		if cerr := e.taken(e.o.Series.CommitBackfill(ctx, nil)); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("writing the history of series: %w", cerr))
 		}
 	}
 	return err
+}
+
+// taken is the error of writing samples, but for those that were refused: that
+// is told, and trying again would not change it.
+func (e *Engine) taken(err error) error {
+	if err == nil || !tsdb.Refused(err) {
+		return err
+	}
+	e.metrics.refused.Inc()
+	e.o.Logger.Error("Samples were refused; what is there stays", "err", err)
+	return nil
 }
 
 // sampleIndex is the index of the first sample at or after t, in milliseconds.
