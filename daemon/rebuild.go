@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -110,8 +109,7 @@ func part(tell func(part string, done, total int64), name string) func(done, tot
 func redecode(ctx context.Context, log *eventlog.Log, x *enrich.Enricher, progress func(string, int64, int64), o Options) error {
 	again := func(e *event.Event) error {
 		var fresh event.Event
-		r := event.NewReader(bytes.NewReader(e.Raw), event.ReaderOptions{Name: e.UID, Provider: e.Provider, Received: e.Received})
-		if err := r.Next(&fresh); err != nil {
+		if err := event.Decode(e.Provider, e.Raw, &fresh); err != nil {
 			return err
 		}
 		fresh.Seq, fresh.Received, fresh.Raw = e.Seq, e.Received, e.Raw

@@ -271,8 +271,19 @@ func (n *node) until(limit time.Duration, what string, ok func(ctx context.Conte
 			require.Failf(n.t, "the daemon ended", "%v\n%s", err, n.logTail(60))
 		}
 		if !pause(ctx, 5*time.Millisecond) {
+			n.tell()
 			require.Failf(n.t, "not in time: "+what, "after %s; the last error: %v", limit, last)
 		}
+	}
+}
+
+// tell logs what a daemon that hangs says of itself.
+func (n *node) tell() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.t.Context()), 10*time.Second)
+	defer cancel()
+	for _, path := range []string{"/-/ready", "/api/v1/status/sources", "/api/v1/coverage", "/debug/pprof/goroutine?debug=1"} {
+		code, b, err := n.do(ctx, http.MethodGet, path, nil)
+		n.t.Logf("%s: %d %v %s", path, code, err, b[:min(len(b), 12_000)])
 	}
 }
 
