@@ -20,7 +20,8 @@ const shownInsights = 20
 // pageData is what the built-in page shows.
 func (d *Daemon) pageData(ctx context.Context) web.Data {
 	c := d.config.Load()
-	data := web.Data{Version: cmp.Or(version.Version, "of development"), Now: d.o.Now(), Started: d.started}
+	data := web.Data{Version: cmp.Or(version.Version, "of development"), Now: d.o.Now()}
+	data.Started = data.Now.Add(-time.Since(d.started)) // The clock of the events may be another.
 	data.Ready, data.Waiting = d.readiness()
 	st := d.log.Stats()
 	events := web.Store{Name: "Event log", Holds: "no events yet", Bytes: st.Bytes, Retention: c.Storage.Events.Retention}

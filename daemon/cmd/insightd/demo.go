@@ -155,8 +155,9 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 	changes, _, _ := d.Insights().Watch(ctx, 0)
 	var telling sync.WaitGroup
 	telling.Go(func() {
+		final := map[string]bool{}
 		for c := range changes {
-			word := changeWord(c)
+			word := changeWord(c, final)
 			if word == "" || c.Insight.Start.Before(p.live) {
 				continue
 			}
@@ -189,13 +190,19 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 }
 
 // changeWord is what a reader is told of a change in one word: nothing where
-// only words or numbers of an insight changed.
-func changeWord(c insight.Change) string {
+// only words or numbers of an insight changed. final are the insights that are
+// known to be.
+func changeWord(c insight.Change, final map[string]bool) string {
 	switch c.Kind {
 	case insight.KindStart:
+		final[c.Insight.ID] = !c.Insight.Provisional
 		return "Start"
-	case insight.KindConfirmed:
-		return "Confirmed"
+	case insight.KindConfirmed, insight.KindRevision:
+		if c.Insight.Provisional || final[c.Insight.ID] {
+			return ""
+		}
+		final[c.Insight.ID] = true
+		return "Final"
 	case insight.KindEnd:
 		return "End"
 	case insight.KindWithdrawn:
