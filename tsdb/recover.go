@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/prometheus/client_golang/prometheus"
 	promtsdb "github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
 )
@@ -214,12 +215,16 @@ func (r *recovery) tryHead() error {
 		p := opened.Load()
 		return p == nil || db.unsettled(meta, p.Head().MinTime())
 	}
-	head, err := promtsdb.Open(o.Dir, o.Logger, o.Registerer, opts, nil)
+	// A registry for each attempt: Prometheus leaves what it registered there,
+	// over errors and over Close, and panics at the second time.
+	reg := prometheus.NewRegistry()
+	head, err := promtsdb.Open(o.Dir, o.Logger, reg, opts, nil)
 	if err != nil {
 		return err
 	}
 	opened.Store(head)
 	db.head = head
+	db.metrics.all = append(db.metrics.all, reg)
 	return nil
 }
 

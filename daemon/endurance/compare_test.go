@@ -219,7 +219,7 @@ func headOf(t testing.TB, raw []byte) recordHead {
 }
 
 // addRecords keeps the newest revision of each state of an insight, without
-// what may differ: revision and supersedes, and eventID, which is made from the
+// what may differ: revision and supersedes; eventID is made without the
 // revision.
 func addRecords(t testing.TB, out map[string]string, raws []json.RawMessage) {
 	t.Helper()
@@ -241,7 +241,6 @@ func plain(t testing.TB, raw []byte) string {
 	dec.UseNumber()
 	var m map[string]any
 	require.NoError(t, dec.Decode(&m))
-	delete(m, "eventID")
 	details := m["insightDetails"].(map[string]any)
 	delete(details, "revision")
 	delete(details, "supersedes")
