@@ -154,7 +154,7 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 		}
 		counted++
 		s.lastTime = e.Time
-		if e.Call() {
+		if e.Call() && s.o.Series != nil { // A replay has nobody to count for.
 			s.counts.add(e)
 		}
 		s.observe(e, m)
