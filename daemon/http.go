@@ -118,6 +118,13 @@ func (k knowledge) Coverage(ctx context.Context) (insight.Coverage, error) {
 		s.Withdrawn, s.Superseded = t.Withdrawn, t.Superseded
 	}
 	c.Sources = k.d.sources.coverage()
+	if k.d.log.Standing() != nil {
+		for i := range c.Sources {
+			if s := &c.Sources[i]; s.State == insight.SourceFailing {
+				s.State = insight.SourceWaiting // They could deliver.
+			}
+		}
+	}
 	return c, nil
 }
 
