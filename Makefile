@@ -8,7 +8,8 @@ BENCH    ?= .
 FUZZTIME ?= 10s
 FUZZJOBS ?= 1
 # What `make endurance` does; daemon/endurance/doc.go tells more.
-RUN      ?= .
+BREAK    ?= ./daemon/endurance ./daemon/eventlog ./daemon/insight ./tsdb ./daemon
+RUN      ?= Kill|Shuffle|Backfill|CatchUp|Corruption|Endurance|DiskFull|Power|Damage|Flip|Hostile
 KILLS    ?= 200
 FLIPS    ?= 1000
 CUTS     ?= 200
@@ -85,7 +86,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s), FUZZJOBS (1) of them at a tim
 .PHONY: endurance
 endurance: ## Break it: KILLS (200), FLIPS (1000), CUTS (200), MINUTES (60) of load; RUN=TestKill for one.
 	INSIGHTD_ENDURANCE=1 INSIGHTD_KILLS=$(KILLS) INSIGHTD_FLIPS=$(FLIPS) INSIGHTD_CUTS=$(CUTS) INSIGHTD_MINUTES=$(MINUTES) \
-		$(GO) test ./daemon/endurance -run '$(RUN)' -count 1 -v -timeout 12h
+		$(GO) test $(BREAK) -run '$(RUN)' -count 1 -p 1 -v -timeout 12h
 
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.

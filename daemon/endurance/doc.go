@@ -32,9 +32,10 @@
 //	                        when there is room
 //
 // A plain `go test` runs them small, in a few minutes together, and smaller
-// still under the race detector. `make
-// endurance` runs them at full size, with KILLS=200, FLIPS=1000, CUTS=200 and
-// MINUTES=60 unless it is told otherwise. In the environment these are
+// still under the race detector. `make endurance` runs them at full size, with
+// KILLS=200, FLIPS=1000, CUTS=200 and MINUTES=60 unless it is told otherwise,
+// and with them the tests of the log, the insights and the series that cut the
+// power and flip bytes, and those of the daemon that send hostile input. In the environment these are
 // INSIGHTD_ENDURANCE=1, INSIGHTD_KILLS, INSIGHTD_FLIPS, INSIGHTD_CUTS and
 // INSIGHTD_MINUTES; a number that is set holds without INSIGHTD_ENDURANCE too.
 // INSIGHTD_SEED repeats a run: every failure names its seed.
