@@ -51,6 +51,9 @@ type Options struct {
 
 	// Now is the clock that events are compared with, time.Now by default.
 	Now func() time.Time
+	// PushIdle is after how long a push client that is silent is passed over by
+	// the clock, a minute by default.
+	PushIdle time.Duration
 	// Tick is how often watermarks are looked at, a second by default.
 	Tick time.Duration
 
@@ -160,7 +163,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	eo := engineOptions(c, enricher)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry
-	eo.StateDir, eo.GatherSamples = filepath.Join(o.StoragePath, "state"), gatherSamples
+	eo.StateDir, eo.GatherSamples, eo.PushIdle = filepath.Join(o.StoragePath, "state"), gatherSamples, o.PushIdle
 	eo.Sources = func() []engine.SourceFrontier { return d.sources.frontiers() }
 	if d.engine, err = engine.New(eo); err != nil {
 		return nil, err

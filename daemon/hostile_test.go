@@ -247,8 +247,8 @@ func (p *peace) undisturbed() {
 	slices.Sort(p.waits)
 	median, worst := p.waits[len(p.waits)/2], p.waits[len(p.waits)-1]
 	p.t.Logf("beside it: %d rounds, median %s, worst %s", len(p.waits), median.Round(time.Millisecond), worst.Round(time.Millisecond))
-	require.Less(p.t, median, 2*time.Second)
-	require.Less(p.t, worst, 20*time.Second)
+	require.Less(p.t, median, 5*time.Second)
+	require.Less(p.t, worst, time.Minute)
 }
 
 func recordTime(ago time.Duration) string { return time.Now().Add(-ago).UTC().Format(time.RFC3339) }
@@ -307,7 +307,7 @@ func TestHostileGzipBomb(t *testing.T) {
 		}))
 		require.Equal(t, http.StatusRequestEntityTooLarge, code, "%s: %s", name, tail(answer))
 		require.Contains(t, answer, "web.limits.max_compression_ratio", name)
-		require.Less(t, time.Since(begun), 20*time.Second, name)
+		require.Less(t, time.Since(begun), time.Minute, name)
 	}
 	// A body that is just not a bomb, of records that are none: each is counted,
 	// few are listed.
@@ -374,7 +374,7 @@ func TestHostileRecord(t *testing.T) {
 		begun := time.Now()
 		code, answer := a.post(strings.NewReader(body))
 		require.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, code, "%s: %s", name, tail(answer))
-		require.Less(t, time.Since(begun), 10*time.Second, name)
+		require.Less(t, time.Since(begun), time.Minute, name)
 		if code == http.StatusOK {
 			require.Regexp(t, `"accepted":[12],`, answer, name)
 		} else {

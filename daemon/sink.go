@@ -119,6 +119,7 @@ var pushBatches = sync.Pool{New: func() any {
 
 // Push stores the events of a body. It returns once they are durable.
 func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api.PushOptions) (api.PushResult, error) {
+	defer in.engine.Pushing(client)()
 	res := api.PushResult{Rejected: []api.Rejection{}}
 	r := event.NewReader(body, event.ReaderOptions{Name: client, Provider: o.Provider, Received: in.now().UTC(), MaxRecordBytes: o.MaxRecordBytes})
 	mem := pushBatches.Get().(*[]event.Event)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,14 +37,17 @@ type promWorld struct {
 	db     *tsdb.DB
 	server *httptest.Server
 	o      PrometheusOptions
-	now    time.Time
+	clock  atomic.Int64 // Unix seconds.
 }
 
+func (w *promWorld) now() time.Time { return time.Unix(w.clock.Load(), 0).UTC() }
+
 func newPromWorld(t *testing.T, change func(*PrometheusOptions)) *promWorld {
-	w := &promWorld{now: promEpoch.Add(10 * time.Hour)}
+	w := &promWorld{}
+	w.clock.Store(promEpoch.Add(10 * time.Hour).Unix())
 	reg := prometheus.NewRegistry()
 	var err error
-	w.db, err = tsdb.Open(tsdb.Options{Dir: t.TempDir(), Registerer: reg, Now: func() time.Time { return w.now }})
+	w.db, err = tsdb.Open(tsdb.Options{Dir: t.TempDir(), Registerer: reg, Now: w.now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.db.Close()) })
 	engine := tsdb.NewQueryEngine(tsdb.EngineOptions{})
@@ -59,7 +63,7 @@ func newPromWorld(t *testing.T, change func(*PrometheusOptions)) *promWorld {
 		Stats:      w.db,
 		Metadata:   metadata,
 		Gatherer:   reg,
-		Now:        func() time.Time { return w.now },
+		Now:        w.now,
 		Flags:      map[string]string{"storage.path": "data"},
 		ConfigText: func() string { return "sources: []\n" },
 		Build:      PrometheusBuild{Version: "0.1.0", Revision: "abc"},
@@ -255,11 +259,11 @@ func TestPrometheusClient(t *testing.T) {
 
 func TestPrometheusQueriesWithoutTime(t *testing.T) {
 	w := newPromWorld(t, nil)
-	w.now = promEpoch.Add(time.Hour)
+	w.clock.Store(promEpoch.Add(time.Hour).Unix())
 	code, envelope := w.call(t, http.MethodGet, "/api/v1/query", url.Values{"query": {"sum(activity_events)"}})
 	require.Equal(t, http.StatusOK, code)
 	result := envelope["data"].(map[string]any)["result"].([]any)
-	require.Equal(t, []any{float64(w.now.Unix()), "3"}, result[0].(map[string]any)["value"])
+	require.Equal(t, []any{float64(w.clock.Load()), "3"}, result[0].(map[string]any)["value"])
 }
 
 func TestPrometheusUnavailable(t *testing.T) {

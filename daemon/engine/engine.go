@@ -104,6 +104,9 @@ type Options struct {
 	Settings Settings
 	// StateDir holds the streams' snapshots. Where it is empty there are none.
 	StateDir string
+	// PushIdle is after how long without a word from a push client the clock
+	// passes it over; 0 is a minute.
+	PushIdle time.Duration
 	// SnapshotEvery is how much time passes between a stream's snapshots, by the
 	// clock; 0 is five minutes.
 	SnapshotEvery time.Duration
@@ -134,6 +137,9 @@ func (o *Options) validate() error {
 	if o.SliceEvents <= 0 {
 		o.SliceEvents = 100_000
 	}
+	if o.PushIdle <= 0 {
+		o.PushIdle = time.Minute
+	}
 	if o.SnapshotEvery <= 0 {
 		o.SnapshotEvery = 5 * time.Minute
 	}
@@ -161,6 +167,8 @@ type Engine struct {
 	settings Settings
 	streams  map[event.StreamKey]*stream
 	pushes   map[pushKey]*push
+	// pushing counts the pushes of a client that are under way.
+	pushing map[string]int
 
 	// opened is the log's last position before anything arrived.
 	opened uint64
@@ -182,17 +190,13 @@ type push struct {
 	seen   time.Time // by our clock
 }
 
-// pushIdle is after how long without a word from a push client the clock
-// passes it over.
-const pushIdle = time.Minute
-
 // New returns an Engine without streams; they begin with their first event, or
 // with Restore.
 func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}}
+	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{}}
 	if o.StateDir != "" {
 		if err := os.MkdirAll(o.StateDir, 0o750); err != nil {
 			return nil, fmt.Errorf("making the folder of snapshots: %w", err)
@@ -297,6 +301,27 @@ func (e *Engine) Arrived(client string, events []event.Event) {
 	note()
 }
 
+// Pushing tells the engine that a client has begun to push: until done is called
+// it is not silent, however long the disk takes.
+func (e *Engine) Pushing(client string) (done func()) {
+	e.mtx.Lock()
+	e.pushing[client]++
+	e.mtx.Unlock()
+	return func() {
+		now := e.o.Now()
+		e.mtx.Lock()
+		defer e.mtx.Unlock()
+		if e.pushing[client]--; e.pushing[client] == 0 {
+			delete(e.pushing, client)
+		}
+		for k, p := range e.pushes {
+			if k.client == client {
+				p.seen = now
+			}
+		}
+	}
+}
+
 func (e *Engine) pushed(key event.StreamKey, client string, newest, now time.Time) {
 	e.mtx.Lock()
 	defer e.mtx.Unlock()
@@ -332,7 +357,7 @@ func (e *Engine) watermark(key event.StreamKey) (w time.Time, ok bool) {
 	}
 	e.mtx.Lock()
 	for k, p := range e.pushes {
-		if now.Sub(p.seen) >= pushIdle {
+		if now.Sub(p.seen) >= e.o.PushIdle && e.pushing[k.client] == 0 {
 			delete(e.pushes, k)
 		} else if k.stream == key && p.newest.Before(w) {
 			w = p.newest

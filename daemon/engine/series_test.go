@@ -124,7 +124,12 @@ func TestWatermarkWaitsForBacklogAndPushClients(t *testing.T) {
 	l.engine.Arrived("client", batch)
 	w, _ = l.engine.watermark(key)
 	require.Equal(t, now.Add(-3*time.Hour-30*time.Minute), w, "a push client that is behind")
-	now = now.Add(pushIdle)
+	done := l.engine.Pushing("client")
+	now = now.Add(time.Hour)
+	w, _ = l.engine.watermark(key)
+	require.Equal(t, now.Add(-4*time.Hour-30*time.Minute), w, "and takes its time")
+	done()
+	now = now.Add(time.Minute)
 	w, _ = l.engine.watermark(key)
 	require.Equal(t, now.Add(-30*time.Minute), w, "and silent")
 }

@@ -112,6 +112,7 @@ func (f *demoFlags) run(ctx context.Context, t *terminal) (err error) {
 	d, err := daemon.New(daemon.Options{
 		Config: c, StoragePath: f.storage, ListenAddresses: f.listen, Now: p.clock.now,
 		Tick: 250 * time.Millisecond, Logger: quiet(t.logger), EnableLifecycle: true,
+		PushIdle: time.Duration(p.clock.speed * float64(5*time.Second)), // Five seconds of a slow machine's.
 	})
 	if err != nil {
 		return err
