@@ -75,8 +75,10 @@ func number64(d *codec, v int64) int64 {
 // integer is a field of any integer type.
 func integer[T ~int | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](d *codec, v *T) {
 	n := number64(d, int64(*v))
-	*v = T(n)
-	if int64(*v) != n {
+	if !d.reading() {
+		return // Somebody may be reading it: it is not written to.
+	}
+	if *v = T(n); int64(*v) != n {
 		d.fail(errSnapshot)
 	}
 }
@@ -128,7 +130,9 @@ func (d *codec) flag(v *bool) {
 	if n > 1 {
 		d.fail(errSnapshot)
 	}
-	*v = n == 1
+	if d.reading() {
+		*v = n == 1
+	}
 }
 
 func (d *codec) bytes(p []byte) []byte {
@@ -163,7 +167,9 @@ func (d *codec) moment(v *time.Time) {
 	set := !v.IsZero()
 	d.flag(&set)
 	if !set {
-		*v = time.Time{}
+		if d.reading() {
+			*v = time.Time{}
+		}
 		return
 	}
 	s, n := v.Unix(), int64(v.Nanosecond())

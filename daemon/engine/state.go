@@ -214,7 +214,9 @@ func (w *who) fields(d *codec) {
 			integer(d, &(*v).days)
 			integer(d, &(*v).last)
 		})
-		*k = m
+		if d.reading() {
+			*k = m
+		}
 	}
 	dict(d, &w.apis, cmp.Compare[symbol], func(y *symbol, a **api) {
 		if d.reading() {
