@@ -267,17 +267,21 @@ func (d *Daemon) line(ctx context.Context) error {
 
 	t := time.NewTicker(d.o.Tick)
 	defer t.Stop()
+	told := time.Time{}
 	for {
 		read := d.sourcesRead()
-		if err := d.engine.Advance(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			d.logger.Error("Moving the watermarks on; trying again", "err", err)
-		} else if err := d.engine.Preview(ctx); err != nil && ctx.Err() == nil {
-			d.logger.Error("Looking at what has arrived; trying again", "err", err)
-		} else if read {
+		err := d.engine.Advance(ctx)
+		if err == nil {
+			err = d.engine.Preview(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil && read:
 			d.catchUp(ctx)
+		case err != nil && time.Since(told) >= tellEvery:
+			told = time.Now()
+			d.logger.Error("Moving the line on; trying again", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -286,6 +290,9 @@ func (d *Daemon) line(ctx context.Context) error {
 		}
 	}
 }
+
+// tellEvery is how often the log says that the line stands still.
+const tellEvery = 30 * time.Second
 
 // catchUp notes that what the sources held went through the models, and is there
 // for queries.
