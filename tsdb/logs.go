@@ -82,8 +82,10 @@ func scanLog(r io.Reader, f func(record []byte) error) (sc logScan, err error) {
 				if begin >= 0 {
 					hurt(begin)
 				}
-				if h != 0 || slices.ContainsFunc(page[at:n], func(b byte) bool { return b != 0 }) {
-					hurt(pos)
+				// Nothing stands behind the last record of a page: what does is damage,
+				// from where it begins.
+				if i := slices.IndexFunc(page[at:n], func(b byte) bool { return b != 0 }); i >= 0 {
+					hurt(pos + int64(i))
 				}
 				break
 			}
