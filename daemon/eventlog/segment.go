@@ -219,8 +219,10 @@ func (s *segment) scan(f *os.File, off, size int64) ([]finding, error) {
 			return found, serr
 		}
 		if next < 0 {
-			found = append(found, finding{s.path, off, "torn tail of " + strconv.FormatInt(size-off, 10) + " bytes was cut", err})
-			if err := s.files.disk.truncate(f, off); err != nil {
+			// With what was left out since the last good block, or the next Open would
+			// find that to be the tail.
+			found = append(found, finding{s.path, s.end, "torn tail of " + strconv.FormatInt(size-s.end, 10) + " bytes was cut", err})
+			if err := s.files.disk.truncate(f, s.end); err != nil {
 				return found, fmt.Errorf("cutting a torn tail: %w", err)
 			}
 			if err := s.files.disk.sync(f); err != nil {
