@@ -209,44 +209,36 @@ func (d *codec) binary(v interface {
 	encoding.BinaryUnmarshaler
 },
 ) {
-	if d.err != nil || d.used != nil {
-		return
-	}
-	if !d.reading() {
-		p, err := v.AppendBinary(nil)
-		if err != nil {
-			d.fail(err)
-			return
-		}
-		d.bytes(p)
-		return
-	}
-	p := d.bytes(nil)
-	if d.err == nil {
-		d.fail(v.UnmarshalBinary(p))
-	}
+	d.blob(func() ([]byte, error) { return v.AppendBinary(nil) }, v.UnmarshalBinary)
 }
 
 // json is a thing that is written as JSON.
 func (d *codec) json(v any) {
+	d.blob(func() ([]byte, error) { return json.Marshal(v) }, func(p []byte) error {
+		if err := json.Unmarshal(p, v); err != nil {
+			return fmt.Errorf("%w: %w", errSnapshot, err)
+		}
+		return nil
+	})
+}
+
+// blob is bytes that others write and read.
+func (d *codec) blob(write func() ([]byte, error), read func([]byte) error) {
 	if d.err != nil || d.used != nil {
 		return
 	}
-	if !d.reading() {
-		p, err := json.Marshal(v)
-		if err != nil {
-			d.fail(err)
-			return
+	if d.reading() {
+		if p := d.bytes(nil); d.err == nil {
+			d.fail(read(p))
 		}
-		d.bytes(p)
 		return
 	}
-	p := d.bytes(nil)
-	if d.err == nil {
-		if err := json.Unmarshal(p, v); err != nil {
-			d.fail(fmt.Errorf("%w: %w", errSnapshot, err))
-		}
+	p, err := write()
+	if err != nil {
+		d.fail(err)
+		return
 	}
+	d.bytes(p)
 }
 
 // list is a slice of which each describes the elements. What is read grows with

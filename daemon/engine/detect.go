@@ -234,14 +234,7 @@ func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *mode
 	x := s.models[k]
 	if x == nil {
 		s.makeRoom()
-		birth := s.first
-		if w != nil {
-			birth = w.birth
-		}
-		x = &modelled{key: k, who: w, count: models.NewCount(birth)}
-		if kinds[k.kind].errors {
-			x.share = new(models.Share)
-		}
+		x = s.newModelled(k, w)
 		if k.kind == kindCalls {
 			w.novelty.New(m)
 		}
@@ -254,6 +247,20 @@ func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *mode
 	x.last = e.Time
 	x.seen = m
 	x.risk = max(x.risk, e.Risk)
+	return x
+}
+
+// newModelled returns a series that has seen nothing, of an identity or, where w
+// is nil, of the account.
+func (s *stream) newModelled(k modelKey, w *who) *modelled {
+	birth := s.first
+	if w != nil {
+		birth = w.birth
+	}
+	x := &modelled{key: k, who: w, count: models.NewCount(birth)}
+	if kinds[k.kind].errors {
+		x.share = new(models.Share)
+	}
 	return x
 }
 

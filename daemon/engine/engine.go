@@ -220,7 +220,7 @@ func New(o Options) (*Engine, error) {
 func (e *Engine) Close() error {
 	e.stop()
 	e.shadows.Wait()
-	return e.SnapshotAll()
+	return e.snapshot(true)
 }
 
 // stream returns the stream of that key, which it makes if need be.

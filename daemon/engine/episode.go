@@ -123,7 +123,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in.Supersedes = s.preview.confirmed(s, in)
 	ep.raised = &in
 	s.slots[slot] = ep
-	s.tell(x, in.ID, 1<<30)
+	x.tell(s.told, in.ID, forGood)
 	s.put(in)
 }
 
@@ -182,7 +182,7 @@ func (s *stream) finish(ep *episode) {
 	x := ep.series
 	delete(s.slots, s.slot(x))
 	in := *ep.raised
-	s.tell(x, in.ID, ep.until)
+	x.tell(s.told, in.ID, ep.until)
 	found := s.gather(x, minuteTime(ep.start), minuteTime(ep.until+1))
 	in.State = insight.StateEnd
 	in.End = found.lastOr(minuteTime(ep.until + 1))
@@ -214,17 +214,20 @@ type told struct {
 	until models.Minute
 }
 
+// forGood is a minute that does not come: an insight that goes on explains.
+const forGood = 1 << 30
+
 // tell remembers that the identity of a series has an insight, until minute m
 // and a while after.
-func (s *stream) tell(x *modelled, id string, m models.Minute) {
+func (x *modelled) tell(in map[toldKey]told, id string, m models.Minute) {
 	if x.who == nil {
 		return
 	}
 	k := toldKey{identity: x.who.name, region: x.key.region}
-	s.told[k] = told{id, m + toldFor}
+	in[k] = told{id, m + toldFor}
 	if x.key.kind == kindCalls {
 		k.api = x.key.y
-		s.told[k] = told{id, m + toldFor}
+		in[k] = told{id, m + toldFor}
 	}
 }
 

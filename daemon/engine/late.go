@@ -15,13 +15,13 @@ import (
 // says.
 func (s *stream) flushLate(ctx context.Context, emit func([]tsdb.Sample) error) error {
 	p := &s.position
-	first, ok := s.firstStored()
-	if p.flushed == p.seq || !ok || p.before.IsZero() || p.flushed == 0 {
+	if p.flushed == p.seq || p.before.IsZero() || p.flushed == 0 {
 		s.flushedAll()
 		return nil
 	}
 	count := func(from, to time.Time) int { return s.o.Log.CountSince(s.key, from, to, p.flushed) }
 	if count(time.Time{}, p.before) > 0 {
+		first, _ := s.firstStored()
 		from := first.Truncate(time.Minute)
 		if from.Before(p.flushing) {
 			from = p.flushing

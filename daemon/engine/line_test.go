@@ -67,6 +67,15 @@ func burst(prefix string, from time.Time, span time.Duration, n int, who, servic
 	return out
 }
 
+// strangers are calls of n identities, one each, a minute apart.
+func strangers(n int) []event.Event {
+	var out []event.Event
+	for i := range n {
+		out = append(out, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	}
+	return out
+}
+
 // line is an engine over a log of its own.
 type line struct {
 	log    *eventlog.Log

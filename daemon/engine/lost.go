@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -20,21 +20,8 @@ const thinnedName = "thinned"
 func writeThinned(dir string, seq uint64) error {
 	text := fmt.Sprintf("%016x", seq)
 	text += fmt.Sprintf(" %08x\n", crc32.Checksum([]byte(text), castagnoli))
-	path := filepath.Join(dir, thinnedName)
-	f, err := os.CreateTemp(dir, "*.tmp")
-	if err != nil {
+	if err := publish(dir, thinnedName, func(f io.Writer) error { _, err := io.WriteString(f, text); return err }); err != nil {
 		return fmt.Errorf("noting what the log may forget: %w", err)
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("noting what the log may forget: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

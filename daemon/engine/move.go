@@ -51,6 +51,13 @@ func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool
 		if err := e.order(ctx, target); err != nil {
 			return err
 		}
+		// Whoever ordered them: a record that is due is carried out on a log that
+		// has settled since.
+		if slices.ContainsFunc(e.list(), func(s *stream) bool { return s.position.due() }) {
+			if err := e.settle(ctx); err != nil {
+				return err
+			}
+		}
 		var more atomic.Bool
 		err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
 			if err := e.moveStream(ctx, s, emit); err != nil {
@@ -64,7 +71,7 @@ func (e *Engine) move(ctx context.Context, target func(*stream) (time.Time, bool
 		if err != nil {
 			return err
 		}
-		if err := e.Snapshot(); err != nil {
+		if err := e.snapshot(false); err != nil {
 			e.o.Logger.Error("Writing snapshots; a restart reads more of the event log", "err", err)
 		}
 		if !more.Load() {
@@ -98,18 +105,22 @@ func (e *Engine) order(ctx context.Context, target func(*stream) (time.Time, boo
 	if len(list) == 0 {
 		return nil
 	}
-	if err := e.o.Log.Settle(ctx); err != nil {
-		return fmt.Errorf("making events durable before they become final: %w", err)
+	if err := e.settle(ctx); err != nil {
+		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(recordsAtOnce)
 	for _, n := range list {
 		g.Go(func() error { return e.record(gctx, n.s, n.to) })
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	return g.Wait()
+}
+
+func (e *Engine) settle(ctx context.Context) error {
+	if err := e.o.Log.Settle(ctx); err != nil {
+		return fmt.Errorf("making events durable before they become final: %w", err)
 	}
-	return e.o.Log.Settle(ctx)
+	return nil
 }
 
 // recordsAtOnce is how many watermarks are written at a time: the log makes them
@@ -158,9 +169,7 @@ func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
 		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)
 	}
 	if set := e.current(); s.set != set {
-		s.mtx.Lock()
 		s.configure(set)
-		s.mtx.Unlock()
 	}
 	s.order(seq, to)
 	return nil

@@ -33,7 +33,6 @@ type preview struct {
 	slots map[string]*provisional
 	keys  map[modelKey]*provisional
 
-	provisional, withdrawn, superseded int
 	// skipped counts events that were not looked at, since too many series had
 	// something open.
 	skipped uint64
@@ -256,14 +255,7 @@ func (s *stream) foreseeSeries(f *foreseen) {
 			y.share = &share
 		}
 	} else {
-		birth := s.first
-		if f.who != nil {
-			birth = f.who.birth
-		}
-		y = modelled{key: f.key, who: f.who, count: models.NewCount(birth)}
-		if kinds[f.key.kind].errors {
-			y.share = new(models.Share)
-		}
+		y = *s.newModelled(f.key, f.who)
 	}
 	y.risk = max(y.risk, f.risk)
 	if f.last.After(y.last) {
@@ -295,10 +287,7 @@ func (s *stream) foreseeSeries(f *foreseen) {
 		case models.Ended:
 			ep = nil
 		}
-		if ep == nil || !(v.F >= s.families[f.key.kind].Threshold()) {
-			continue
-		}
-		if s.ripe(&y, ep.start, at.m, v) {
+		if ep != nil && s.ripe(&y, ep.start, at.m, v) {
 			y.episode = ep
 			s.announce(f, &y, at.m, v)
 			return
@@ -330,15 +319,8 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 	in.Incident = s.incident(y, found, m)
 	s.suppress(&in, p.budget.take(in.Incident, m))
 	in.Provisional = true
-	if y.who != nil {
-		k := toldKey{identity: y.who.name, region: y.key.region}
-		p.tells[k] = told{in.ID, 1 << 30}
-		if k.api = y.key.y; y.key.kind == kindCalls {
-			p.tells[k] = told{in.ID, 1 << 30}
-		}
-	}
+	y.tell(p.tells, in.ID, forGood)
 	p.remember(&provisional{in: in, slot: slot, key: f.key, series: true, at: m})
-	p.provisional++
 	s.put(in)
 }
 
@@ -407,15 +389,9 @@ func (p *preview) replaced(s *stream, key modelKey, by string) {
 
 // takeBack withdraws what was told, or points from it to what took its place.
 func (s *stream) takeBack(t *provisional, by string) {
-	p := s.preview
-	p.forget(t)
+	s.preview.forget(t)
 	in := t.in
 	in.State, in.SupersededBy = insight.StateWithdrawn, by
-	if by != "" {
-		p.superseded++
-	} else {
-		p.withdrawn++
-	}
 	s.put(in)
 }
 

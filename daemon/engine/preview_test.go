@@ -28,6 +28,18 @@ func livingLine(t *testing.T, now *time.Time) *line {
 	return l
 }
 
+// deliverBefore delivers the events before a time, which are the first ones, and
+// returns the others.
+func (l *line) deliverBefore(t *testing.T, events []event.Event, to time.Time) []event.Event {
+	t.Helper()
+	n := 0
+	for n < len(events) && events[n].Time.Before(to) {
+		n++
+	}
+	l.deliver(t, events[:n])
+	return events[n:]
+}
+
 // tick is what the daemon does every second.
 func (l *line) tick(t *testing.T) {
 	t.Helper()
@@ -55,12 +67,7 @@ func TestAnAttackIsToldWhileItGoesOnAndConfirmed(t *testing.T) {
 	told := time.Time{}
 	for len(attack) > 0 {
 		now = now.Add(10 * time.Second)
-		n := 0
-		for n < len(attack) && attack[n].Time.Before(now) {
-			n++
-		}
-		l.deliver(t, attack[:n])
-		attack = attack[n:]
+		attack = l.deliverBefore(t, attack, now)
 		l.tick(t)
 		if list := l.rates(t); len(list) > 0 && told.IsZero() {
 			told = now
@@ -88,7 +95,7 @@ func TestAnAttackIsToldWhileItGoesOnAndConfirmed(t *testing.T) {
 	require.Equal(t, insight.StateEnd, final.State)
 	s := l.engine.list()[0]
 	require.Empty(t, s.preview.told)
-	require.Zero(t, s.preview.withdrawn)
+	require.Zero(t, l.store.Totals().Withdrawn)
 }
 
 func TestWhatBeganEarlierThanItSeemedSupersedes(t *testing.T) {
@@ -115,8 +122,8 @@ func TestWhatBeganEarlierThanItSeemedSupersedes(t *testing.T) {
 	require.True(t, ok, "the old id keeps answering")
 	require.Equal(t, insight.StateWithdrawn, old.State)
 	require.Equal(t, final.ID, old.SupersededBy)
-	require.Positive(t, l.engine.list()[0].preview.superseded)
-	require.Zero(t, l.engine.list()[0].preview.withdrawn)
+	require.Positive(t, l.store.Totals().Superseded)
+	require.Zero(t, l.store.Totals().Withdrawn)
 }
 
 func TestProvisionalInsightsOutliveARestart(t *testing.T) {
@@ -152,17 +159,11 @@ func TestPreviewTeachesNothing(t *testing.T) {
 	l := newLine(t, func(o *Options) { o.Now = func() time.Time { return now } })
 	for len(events) > 0 {
 		now = now.Add(7 * time.Minute)
-		n := 0
-		for n < len(events) && events[n].Time.Before(now) {
-			n++
-		}
-		l.deliver(t, events[:n])
-		events = events[n:]
+		events = l.deliverBefore(t, events, now)
 		l.tick(t)
 	}
 	l.reach(t, epoch.Add(9*24*time.Hour))
 	require.Equal(t, want.finals(t), l.finals(t))
-	s := l.engine.list()[0]
-	require.Positive(t, s.preview.provisional)
-	require.Zero(t, s.preview.withdrawn)
+	require.Positive(t, l.store.Totals().Told)
+	require.Zero(t, l.store.Totals().Withdrawn)
 }

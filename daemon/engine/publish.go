@@ -16,13 +16,8 @@ type snapshotState struct {
 	at     time.Time // when it was written
 }
 
-// Snapshot writes the snapshots that are due, once everything that they cover is
-// durable.
-func (e *Engine) Snapshot() error { return e.snapshot(false) }
-
-// SnapshotAll writes the snapshot of every stream that has moved.
-func (e *Engine) SnapshotAll() error { return e.snapshot(true) }
-
+// snapshot writes the snapshots that are due, or those of all streams that have
+// moved, once everything that they cover is durable.
 func (e *Engine) snapshot(all bool) error {
 	if e.o.StateDir == "" {
 		return nil

@@ -20,14 +20,10 @@ func (e *Engine) load() {
 			e.stream(st.Key)
 			continue
 		}
-		s, pushes, at := loadSnapshot(e.o.StateDir, st.Key, &e.o)
+		s, pushes := loadSnapshot(e.o.StateDir, st.Key, &e.o)
 		if s == nil {
 			e.stream(st.Key)
 			continue
-		}
-		s.snapshot = snapshotState{seq: s.position.seq, before: s.position.seq, done: s.position.done, at: at}
-		if kept := snapshotsOf(e.o.StateDir, st.Key); len(kept) > 0 {
-			s.snapshot.before = snapshotSeq(kept[len(kept)-1])
 		}
 		e.o.stored.Add(int64(len(s.counts.byKey)))
 		e.streams[st.Key] = s
@@ -73,10 +69,18 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 
 // Restore brings the streams from their snapshots to where they were: the
 // records that follow are carried out once more, on what the log held at each.
-func (e *Engine) Restore(ctx context.Context) error {
+func (e *Engine) Restore(ctx context.Context) error { return e.bring(ctx, e.repeat) }
+
+// Rebuild makes the streams anew from everything that the log holds, under the
+// settings that were in force, or under today's throughout where events are
+// reinterpreted. Events that came late are learned like others.
+func (e *Engine) Rebuild(ctx context.Context) error { return e.bring(ctx, e.rebuild) }
+
+// bring brings every stream to its last record by the given way.
+func (e *Engine) bring(ctx context.Context, by func(context.Context, *stream, []step, func([]tsdb.Sample) error) error) error {
 	steps := e.steps()
 	err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
-		if err := e.repeat(ctx, s, steps[s.key], emit); err != nil {
+		if err := by(ctx, s, steps[s.key], emit); err != nil {
 			return err
 		}
 		return e.reopen(ctx, s.key)
@@ -84,7 +88,7 @@ func (e *Engine) Restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.Snapshot()
+	return e.snapshot(false)
 }
 
 // repeat carries out a stream's records after its position.
@@ -100,9 +104,7 @@ func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func(
 		}
 		switch c.Kind {
 		case event.ControlConfig:
-			s.mtx.Lock()
 			s.configure(*c.set)
-			s.mtx.Unlock()
 		case event.ControlWatermark:
 			s.order(c.Seq, c.Time)
 			if err := s.complete(ctx, emit); err != nil {
@@ -129,23 +131,6 @@ func (s *stream) complete(ctx context.Context, emit func([]tsdb.Sample) error) e
 			return nil
 		}
 	}
-}
-
-// Rebuild makes the streams anew from everything that the log holds, under the
-// settings that were in force, or under today's throughout where events are
-// reinterpreted. Events that came late are learned like others.
-func (e *Engine) Rebuild(ctx context.Context) error {
-	steps := e.steps()
-	err := e.each(ctx, func(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
-		if err := e.rebuild(ctx, s, steps[s.key], emit); err != nil {
-			return err
-		}
-		return e.reopen(ctx, s.key)
-	})
-	if err != nil {
-		return err
-	}
-	return e.Snapshot()
 }
 
 // rebuild moves a new stream to the last watermark that was recorded, with a
@@ -176,9 +161,7 @@ func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func
 	}
 	for _, c := range stops {
 		if c.set != nil {
-			s.mtx.Lock()
 			s.configure(*c.set)
-			s.mtx.Unlock()
 			continue
 		}
 		s.order(last.Seq, c.Time)

@@ -138,11 +138,7 @@ func TestSeriesBeyondTheCapAreFolded(t *testing.T) {
 	now := epoch.Add(24 * time.Hour)
 	l, db := withSeries(t, &now)
 	l.engine.settings.SeriesPerAccount = 40
-	var events []event.Event
-	for i := range 200 {
-		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
-	}
-	l.deliver(t, events)
+	l.deliver(t, strangers(200))
 	require.NoError(t, l.engine.Advance(context.Background()))
 	require.Equal(t, 200.0, sum(t, db, "sum(sum_over_time(activity_identity_events[2d]))", now), "nothing is lost")
 	require.Positive(t, sum(t, db, `sum(sum_over_time(activity_identity_events{identity="__overflow__"}[2d]))`, now))
@@ -170,10 +166,7 @@ func TestBandsFollowTheSeries(t *testing.T) {
 
 func TestModelStatesBeyondTheCapMakeRoom(t *testing.T) {
 	l := newLine(t, func(o *Options) { o.Settings.ModelStates = 100 })
-	events := office(3)
-	for i := range 500 {
-		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
-	}
+	events := append(office(3), strangers(500)...)
 	l.deliver(t, events)
 	require.NoError(t, l.engine.Finish(context.Background()))
 	s := l.engine.list()[0]

@@ -88,8 +88,9 @@ func (e *Engine) current() Settings {
 }
 
 // configure puts settings in force for what the stream makes final from now on.
-// The caller holds mtx, or is alone.
 func (s *stream) configure(set Settings) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
 	s.set = set
 	s.counts.set = set
 	s.budget.rate(set.BudgetPerDay)

@@ -126,10 +126,7 @@ func TestOpenInsightsAreCapped(t *testing.T) {
 
 func TestIdentitiesBeyondTheCapMakeRoom(t *testing.T) {
 	l := newLine(t, func(o *Options) { o.Settings.Identities = 50 })
-	events := office(3)
-	for i := range 500 {
-		events = append(events, call(fmt.Sprintf("c%d", i), epoch.Add(time.Duration(i)*time.Minute), fmt.Sprintf("user%d", i), "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
-	}
+	events := append(office(3), strangers(500)...)
 	l.deliver(t, events)
 	require.NoError(t, l.engine.Finish(context.Background()))
 	s := l.engine.list()[0]

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/s2"
@@ -125,52 +124,51 @@ func snapshotName(key event.StreamKey, seq uint64) string {
 
 // writeSnapshot writes a stream's snapshot and removes those that it makes
 // needless. The caller holds mtx.
-func (s *stream) writeSnapshot(dir string, pushes []pushed) (err error) {
+func (s *stream) writeSnapshot(dir string, pushes []pushed) error {
 	name := snapshotName(s.key, s.position.seq)
-	tmp, err := os.CreateTemp(dir, "*.tmp")
-	if err != nil {
-		return fmt.Errorf("writing a snapshot: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing snapshot %q: %w", name, errors.Join(err, tmp.Close(), os.Remove(tmp.Name())))
+	if err := publish(dir, name, func(f io.Writer) error {
+		sum := crc32.New(castagnoli)
+		out := io.MultiWriter(f, sum)
+		head := append([]byte(snapshotMagic), 0, 0, 0, 0)
+		binary.LittleEndian.PutUint16(head[4:], stateVersion)
+		if _, err := out.Write(head); err != nil {
+			return err
 		}
-	}()
-	sum := crc32.New(castagnoli)
-	out := io.MultiWriter(tmp, sum)
-	head := append([]byte(snapshotMagic), 0, 0, 0, 0)
-	binary.LittleEndian.PutUint16(head[4:], stateVersion)
-	if _, err := out.Write(head); err != nil {
+		packed := s2.NewWriter(out, s2.WriterConcurrency(1))
+		if err := errors.Join(s.encode(packed, pushes), packed.Close()); err != nil {
+			return err
+		}
+		_, err := f.Write(binary.LittleEndian.AppendUint32(nil, sum.Sum32()))
 		return err
+	}); err != nil {
+		return fmt.Errorf("writing snapshot %q: %w", name, err)
 	}
-	packed := s2.NewWriter(out, s2.WriterConcurrency(1))
-	if err := s.encode(packed, pushes); err != nil {
-		return errors.Join(err, packed.Close())
-	}
-	if err := packed.Close(); err != nil {
-		return err
-	}
-	if _, err := tmp.Write(binary.LittleEndian.AppendUint32(nil, sum.Sum32())); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	if err := syncDir(dir); err != nil {
-		return err
-	}
-	for _, old := range snapshotsOf(dir, s.key)[min(snapshotsKept, len(snapshotsOf(dir, s.key))):] {
-		if rerr := os.Remove(filepath.Join(dir, old)); rerr != nil {
-			s.o.Logger.Warn("Removing an old snapshot", "file", old, "err", rerr)
+	kept := snapshotsOf(dir, s.key)
+	for _, old := range kept[min(snapshotsKept, len(kept)):] {
+		if err := os.Remove(filepath.Join(dir, old)); err != nil {
+			s.o.Logger.Warn("Removing an old snapshot", "file", old, "err", err)
 		}
 	}
 	return nil
+}
+
+// publish writes a file so that after a crash there is the old or the new.
+func publish(dir, name string, write func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(dir, "*.tmp")
+	if err != nil {
+		return err
+	}
+	err = write(tmp)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return syncDir(dir)
 }
 
 func syncDir(dir string) error {
@@ -261,8 +259,9 @@ func readSnapshot(path string, o *Options) (*stream, []pushed, error) {
 
 // loadSnapshot returns the stream as its newest good snapshot has it, or nil
 // where there is none. What is wrong with others is told.
-func loadSnapshot(dir string, key event.StreamKey, o *Options) (*stream, []pushed, time.Time) {
-	for _, name := range snapshotsOf(dir, key) {
+func loadSnapshot(dir string, key event.StreamKey, o *Options) (*stream, []pushed) {
+	kept := snapshotsOf(dir, key)
+	for _, name := range kept {
 		path := filepath.Join(dir, name)
 		s, pushes, err := readSnapshot(path, o)
 		if err == nil && s.key != key {
@@ -271,15 +270,16 @@ func loadSnapshot(dir string, key event.StreamKey, o *Options) (*stream, []pushe
 		if err == nil && s.position.seq != snapshotSeq(name) {
 			err = errors.New("it is of another position")
 		}
-		if err == nil {
-			at := time.Time{}
-			if st, err := os.Stat(path); err == nil {
-				at = st.ModTime()
-			}
-			return s, pushes, at
+		if err != nil {
+			o.metrics.damaged.Inc()
+			o.Logger.Warn("A snapshot cannot be used; an older one or the event log is used instead", "file", name, "stream", key, "err", err)
+			continue
 		}
-		o.metrics.damaged.Inc()
-		o.Logger.Warn("A snapshot cannot be used; an older one or the event log is used instead", "file", name, "stream", key, "err", err)
+		s.snapshot = snapshotState{seq: s.position.seq, before: snapshotSeq(kept[len(kept)-1]), done: s.position.done}
+		if st, err := os.Stat(path); err == nil {
+			s.snapshot.at = st.ModTime()
+		}
+		return s, pushes
 	}
-	return nil, nil, time.Time{}
+	return nil, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -168,4 +169,35 @@ func TestADamagedSnapshotIsToldAndDoneWithout(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, want)
+}
+
+// unsettled is a log that cannot settle for some calls.
+type unsettled struct {
+	Log
+	fail, calls int
+}
+
+// Settle makes unsettled a Log.
+func (u *unsettled) Settle(ctx context.Context) error {
+	u.calls++
+	if u.calls == u.fail {
+		return errors.New("no room")
+	}
+	return u.Log.Settle(ctx)
+}
+
+// TestARecordIsCarriedOutOnASettledLogOnly fails to settle behind a record that
+// is written, and moves on with that record due.
+func TestARecordIsCarriedOutOnASettledLogOnly(t *testing.T) {
+	u := &unsettled{fail: 2}
+	l := newLine(t, func(o *Options) { u.Log = o.Log; o.Log = u })
+	l.deliver(t, office(2))
+	to := func(*stream) (time.Time, bool) { return epoch.Add(40 * time.Hour), true }
+	require.ErrorContains(t, l.engine.move(context.Background(), to), "no room")
+	s := l.engine.list()[0]
+	require.True(t, s.position.due())
+	require.False(t, s.begun, "nothing was carried out")
+	require.NoError(t, l.engine.move(context.Background(), to))
+	require.Equal(t, 3, u.calls, "it settled before it went on")
+	require.False(t, s.position.due())
 }
