@@ -163,7 +163,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	eo := engineOptions(c, enricher)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry
-	eo.StateDir, eo.GatherSamples, eo.PushIdle = filepath.Join(o.StoragePath, "state"), gatherSamples, o.PushIdle
+	eo.StateDir, eo.GatherSamples, eo.PushIdle = o.statePath(), gatherSamples, o.PushIdle
 	eo.Sources = func() []engine.SourceFrontier { return d.sources.frontiers() }
 	if d.engine, err = engine.New(eo); err != nil {
 		return nil, err

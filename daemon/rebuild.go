@@ -3,15 +3,12 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/enrich"
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
-	"github.com/insightd/insightd/daemon/insight"
-	"github.com/insightd/insightd/tsdb"
 )
 
 // RebuildOptions say what a rebuild does beyond repeating.
@@ -35,8 +32,7 @@ type RebuildOptions struct {
 func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error) {
 	o.setDefaults()
 	begun := time.Now()
-	d := &Daemon{o: o, logger: o.Logger, stopping: teardown{logger: o.Logger}}
-	c, err := d.loadConfig()
+	c, err := (&Daemon{o: o}).loadConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -54,30 +50,15 @@ func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error)
 			return nil, err
 		}
 	}
-	since := log.Stats().Oldest
-	state := filepath.Join(o.StoragePath, "state")
-	if err := engine.Forget(state); err != nil {
-		return nil, err
-	}
-	so := tsdb.Options{Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, Logger: o.Logger, Now: o.Now}
-	if err := tsdb.Rebuild(ctx, so, since, nil); err != nil {
-		return nil, fmt.Errorf("making room for new series: %w", err)
-	}
-	series, err := tsdb.Open(so)
+	so, io := o.viewOptions(c)
+	series, store, err := emptyViews(ctx, o.statePath(), so, io, log.Stats().Oldest)
 	if err != nil {
 		return nil, err
 	}
 	defer series.Close()
-	store, err := insight.Open(insight.Options{Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention, Logger: o.Logger, Now: o.Now})
-	if err != nil {
-		return nil, err
-	}
 	defer store.Close()
-	if err := store.ResetSince(since); err != nil {
-		return nil, fmt.Errorf("making room for new insights: %w", err)
-	}
 	eo := engineOptions(c, enricher)
-	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, state
+	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, o.statePath()
 	if ro.Reinterpret {
 		eo.Reinterpret = enricher.Load().Again
 	}

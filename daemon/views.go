@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/insightd/insightd/daemon/config"
@@ -21,60 +22,86 @@ const gatherFor = 30 * time.Second
 // those of a history that was read.
 const gatherSamples = 20_000
 
+// statePath is where the models' snapshots are.
+func (o *Options) statePath() string { return filepath.Join(o.StoragePath, "state") }
+
+// viewOptions are what series and insights are opened with.
+func (o *Options) viewOptions(c *config.Config) (tsdb.Options, insight.Options) {
+	return tsdb.Options{
+			Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
+			Logger: o.Logger, Now: o.Now,
+		}, insight.Options{
+			Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
+			Logger: o.Logger, Now: o.Now,
+		}
+}
+
 // openViews opens what is made from the event log: series and insights. Where a
 // snapshot of models is lost, or a part of the series, all of it is made anew
 // from the oldest event that the log keeps; what is older stays.
 func (d *Daemon) openViews(c *config.Config) (err error) {
-	so := tsdb.Options{
-		Dir: filepath.Join(d.o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
-		Logger: d.logger, Registerer: d.registry, Now: d.o.Now, Gather: gatherFor,
-	}
+	state := d.o.statePath()
+	so, io := d.o.viewOptions(c)
+	so.Registerer, io.Registerer, so.Gather = d.registry, d.registry, gatherFor
 	since := d.log.Stats().Oldest
-	if lost := engine.Lost(d.log, filepath.Join(d.o.StoragePath, "state"), d.logger); len(lost) > 0 {
+	if lost := engine.Lost(d.log, state, d.logger); len(lost) > 0 {
 		d.remake = fmt.Sprintf("no snapshot of the models of %s can be used", lost[0])
 	}
 	if d.remake == "" {
 		if d.series, err = tsdb.Open(so); err != nil {
 			return fmt.Errorf("opening the series in %q: %w", so.Dir, err)
 		}
-		for _, r := range d.series.Lost() {
-			if time.UnixMilli(r.Maxt).Before(since) {
-				continue // The events are gone too.
-			}
-			d.remake = fmt.Sprintf("series from %s on are damaged", time.UnixMilli(r.Mint).UTC().Format(time.RFC3339))
+		if lost := lostSince(d.series, since); len(lost) > 0 {
+			d.remake = fmt.Sprintf("series from %s on are damaged", time.UnixMilli(lost[0].Mint).UTC().Format(time.RFC3339))
 			if err := d.series.Close(); err != nil {
 				return fmt.Errorf("closing damaged series: %w", err)
 			}
-			break
 		}
 	}
 	if d.remake != "" {
 		d.logger.Warn("Series, models and insights are made anew from the event log", "reason", d.remake, "from", since, "events", d.log.Stats().Events)
-		if err := tsdb.Rebuild(context.Background(), so, since, nil); err != nil {
-			return fmt.Errorf("making room for new series: %w", err)
-		}
-		if d.series, err = tsdb.Open(so); err != nil {
-			return fmt.Errorf("opening the series in %q: %w", so.Dir, err)
-		}
+		d.series, d.insights, err = emptyViews(context.Background(), state, so, io, since)
+	} else {
+		d.insights, err = insight.Open(io)
 	}
-	d.stopping.add("series", func(context.Context) error { return d.series.Close() })
-
-	if d.insights, err = insight.Open(insight.Options{
-		Dir: filepath.Join(d.o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
-		Logger: d.logger, Registerer: d.registry, Now: d.o.Now,
-	}); err != nil {
+	if d.series != nil {
+		d.stopping.add("series", func(context.Context) error { return d.series.Close() })
+	}
+	if err != nil {
 		return err
 	}
 	d.stopping.add("insights", func(context.Context) error { return d.insights.Close() })
-	if d.remake != "" {
-		if err := d.insights.ResetSince(since); err != nil {
-			return fmt.Errorf("making room for new insights: %w", err)
-		}
-		if err := engine.Forget(filepath.Join(d.o.StoragePath, "state")); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// lostSince lists the ranges that are lost and that events from a time on can
+// make again. What is lost before it is gone with its events.
+func lostSince(series *tsdb.DB, since time.Time) []tsdb.Range {
+	return slices.DeleteFunc(series.Lost(), func(r tsdb.Range) bool { return time.UnixMilli(r.Maxt).Before(since) })
+}
+
+// emptyViews makes room for series and insights from a time on, and opens them.
+// The snapshots go first: until there are new ones, whoever starts finds that
+// everything is still to be made anew.
+func emptyViews(ctx context.Context, state string, so tsdb.Options, io insight.Options, since time.Time) (*tsdb.DB, *insight.Store, error) {
+	if err := engine.Forget(state); err != nil {
+		return nil, nil, err
+	}
+	if err := tsdb.Rebuild(ctx, so, since, nil); err != nil {
+		return nil, nil, fmt.Errorf("making room for new series: %w", err)
+	}
+	series, err := tsdb.Open(so)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the series in %q: %w", so.Dir, err)
+	}
+	store, err := insight.Open(io)
+	if err == nil {
+		if err = store.ResetSince(since); err == nil {
+			return series, store, nil
+		}
+		err = errors.Join(fmt.Errorf("making room for new insights: %w", err), store.Close())
+	}
+	return nil, nil, errors.Join(err, series.Close())
 }
 
 // restore brings the engine back to where it was, or makes everything anew, and
@@ -87,11 +114,9 @@ func (d *Daemon) restore(ctx context.Context) error {
 		if err := d.series.Sync(); err != nil {
 			return fmt.Errorf("making models anew from the event log: %w", err)
 		}
-		for _, r := range d.series.Lost() {
-			if !time.UnixMilli(r.Maxt).Before(d.log.Stats().Oldest) {
-				if err := d.series.Restored(r); err != nil {
-					return fmt.Errorf("noting that series are whole again: %w", err)
-				}
+		for _, r := range lostSince(d.series, d.log.Stats().Oldest) {
+			if err := d.series.Restored(r); err != nil {
+				return fmt.Errorf("noting that series are whole again: %w", err)
 			}
 		}
 	} else if err := d.engine.Restore(ctx); err != nil {

@@ -368,7 +368,7 @@ func (l *Log) unstick() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("event log takes nothing until it can write: %w", err)
+		return stands(err)
 	}
 	l.mtx.Lock()
 	defer l.mtx.Unlock()

@@ -113,10 +113,7 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	l.mtx.Lock()
-	closed := l.closed
-	l.mtx.Unlock()
-	if closed {
+	if l.isClosed() {
 		return ErrClosed
 	}
 	return l.flush()

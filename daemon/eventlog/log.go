@@ -212,6 +212,12 @@ func (l *Log) Close() error {
 	return err
 }
 
+func (l *Log) isClosed() bool {
+	l.mtx.Lock()
+	defer l.mtx.Unlock()
+	return l.closed
+}
+
 // hourState returns the state of an hour, made where it is new. The caller holds
 // mtx.
 func (l *Log) hourState(hour int64) *hourState {

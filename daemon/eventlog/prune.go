@@ -23,10 +23,7 @@ const thinFrom = 256 << 10
 func (l *Log) Thin(seq uint64) error {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	l.mtx.Lock()
-	closed := l.closed
-	l.mtx.Unlock()
-	if closed {
+	if l.isClosed() {
 		return ErrClosed
 	}
 	if l.o.NoSync {

@@ -56,10 +56,7 @@ func (l *Log) Redecode(ctx context.Context, again func(e *event.Event) error, pr
 	defer l.idleMtx.Unlock()
 	l.ops.Lock()
 	defer l.ops.Unlock()
-	l.mtx.Lock()
-	closed := l.closed
-	l.mtx.Unlock()
-	if closed {
+	if l.isClosed() {
 		return report, ErrClosed
 	}
 	if err := l.flush(); err != nil {

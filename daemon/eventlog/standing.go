@@ -11,7 +11,12 @@ func (l *Log) Standing() error {
 	case l.fatal != nil:
 		return l.fatal
 	case l.stuck != nil:
-		return fmt.Errorf("event log takes nothing until it can write: %w", l.stuck)
+		return stands(l.stuck)
 	}
 	return nil
+}
+
+// stands says that the log takes nothing for a reason that may pass.
+func stands(err error) error {
+	return fmt.Errorf("event log takes nothing until it can write: %w", err)
 }
