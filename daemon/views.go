@@ -26,14 +26,16 @@ const gatherSamples = 20_000
 func (o *Options) statePath() string { return filepath.Join(o.StoragePath, "state") }
 
 // viewOptions are what series and insights are opened with.
-func (o *Options) viewOptions(c *config.Config) (tsdb.Options, insight.Options) {
-	return tsdb.Options{
-			Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
-			Logger: o.Logger, Now: o.Now,
-		}, insight.Options{
-			Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
-			Logger: o.Logger, Now: o.Now,
-		}
+func (o *Options) viewOptions(c *config.Config) (so tsdb.Options, io insight.Options) {
+	so = tsdb.Options{
+		Dir: filepath.Join(o.StoragePath, "series"), Retention: c.Storage.Series.Retention, MaxBytes: int64(c.Storage.Series.MaxSize),
+		Logger: o.Logger, Now: o.Now,
+	}
+	io = insight.Options{
+		Dir: filepath.Join(o.StoragePath, "insights"), Retention: c.Storage.Insights.Retention,
+		Logger: o.Logger, Now: o.Now,
+	}
+	return so, io
 }
 
 // openViews opens what is made from the event log: series and insights. Where a
