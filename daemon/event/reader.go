@@ -432,10 +432,12 @@ func (r *Reader) behind(c byte) error {
 	r.edge = boundary{}
 	for {
 		key, n, more := nextKey(r.in.buf[r.in.pos:], 0, false)
+		// What a string is worth is told by the character behind its quote.
+		short := n >= 0 && more && n+1 == r.in.held() && r.in.buf[r.in.pos+n] == '"'
+		if (short || incomplete(n)) && r.in.held() <= r.o.MaxRecordBytes && r.in.fill() {
+			continue
+		}
 		if n < 0 {
-			if incomplete(n) && r.in.held() <= r.o.MaxRecordBytes && r.in.fill() {
-				continue
-			}
 			return r.stray(n)
 		}
 		r.in.pos += n
