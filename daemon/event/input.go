@@ -44,6 +44,17 @@ func (in *input) fill() bool {
 	return in.read()
 }
 
+// more fills until there is twice as much to look at, or a slab more. It reports
+// false where there is nothing more. Looking at the same text again after each
+// call costs its length a few times, however small the pieces are that it comes
+// in.
+func (in *input) more() (any bool) {
+	for want := in.held() + min(max(in.held(), 1), fullSlab); in.held() < want && in.fill(); {
+		any = true
+	}
+	return any
+}
+
 // start looks at the first bytes: gzip is unpacked, and a byte-order mark is
 // stepped over.
 func (in *input) start() bool {

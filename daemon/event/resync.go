@@ -164,7 +164,7 @@ func (r *Reader) resyncList(k int, at place) bool {
 	)
 	for {
 		b := in.buf[in.pos:]
-		wait := false
+		wait, ended := false, in.err != nil
 		for !wait {
 			i := len(b)
 			if from < i {
@@ -233,7 +233,8 @@ func (r *Reader) resyncList(k int, at place) bool {
 			r.barren = start + int64(from)
 		}
 		lost := in.held() > 2*r.o.MaxRecordBytes+fullSlab
-		if !lost && in.fill() {
+		// What might be a record is none once the end is known.
+		if !lost && (in.more() || !ended) {
 			continue
 		}
 		switch {
@@ -298,7 +299,7 @@ func (r *Reader) resyncTop() bool {
 	from, comma := 1, max(0, int(r.barren-start))
 	for {
 		b := in.buf[in.pos:]
-		wait := false
+		wait, ended := false, in.err != nil
 		for from < len(b) && !wait {
 			// A window at a time, since the brackets may add up soon while the
 			// line is long.
@@ -372,7 +373,7 @@ func (r *Reader) resyncTop() bool {
 			start = in.offset()
 			from, comma, noEdge = 1, 1, true
 		}
-		if !in.fill() {
+		if !in.more() && ended {
 			if wait && edge.ended && !noEdge && r.mayStart(b, edge.end) {
 				r.use(edge.end)
 				return true
@@ -461,6 +462,15 @@ func (r *Reader) recordFollows(b []byte, i int) answer {
 // envelope that begins with one. maybe says that its text ends too early. What
 // it reads in vain is added to r.spent.
 func (r *Reader) looksGood(b []byte) answer {
+	answer, cost := r.tryRecord(b)
+	if answer == no { // A maybe is looked at again when there is twice as much.
+		r.spent += int64(cost)
+	}
+	return answer
+}
+
+// tryRecord is looksGood, with how many bytes it has read.
+func (r *Reader) tryRecord(b []byte) (_ answer, cost int) {
 	var (
 		e Event
 		p stringPool
@@ -475,19 +485,17 @@ func (r *Reader) looksGood(b []byte) answer {
 		}
 		switch verdictOf {
 		case verdictDecoded, verdictRefused:
-			return yes
+			return yes, 0
 		case verdictForeign:
-			r.spent += int64(n)
-			return no
+			return no, cost + n
 		case verdictBroken:
 			at, kind := faultOf(n)
-			r.spent += int64(at)
 			if kind == faultEnd {
-				return maybe
+				return maybe, 0
 			}
-			return no
+			return no, cost + at
 		}
-		r.spent += int64(n)
+		cost += n
 		switch b = b[n:]; b[0] {
 		case '"':
 			end, _ := scanString(b, 1)
@@ -495,19 +503,19 @@ func (r *Reader) looksGood(b []byte) answer {
 			case end >= 0:
 				b = unescape(b[1:end])
 			case incomplete(end):
-				return maybe
+				return maybe, 0
 			default:
-				return no
+				return no, cost
 			}
 		case '[':
 			b = b[skipSpace(b, 1):]
 			if len(b) == 0 {
-				return maybe
+				return maybe, 0
 			}
 		}
 		if b[0] != '{' {
-			return no
+			return no, cost
 		}
 	}
-	return no
+	return no, cost
 }
