@@ -33,3 +33,9 @@ func round(x float64) float64 {
 	}
 	return math.Round(x*1000) / 1000
 }
+
+// confidenceIn is the probability that an insight of a detector of single events
+// is a true one.
+func (s *stream) confidenceIn(typ string, score float64) float64 {
+	return round(min(0.99, max(0.05, 1-math.Pow(10, -score/2))))
+}

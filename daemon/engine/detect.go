@@ -91,6 +91,9 @@ func (x *modelled) learn(attr int, v symbol) {
 func (s *stream) observe(e *event.Event, m models.Minute) {
 	n := s.names(e)
 	w := s.identity(n.identity, e, m)
+	if s.judges(e) {
+		s.inspect(e, n, w, m)
+	}
 	w.observe(e, s.symbols, n.api, n.region, n.agent)
 	s.learner.Observe(w.name, e.Actor.Kind, e.Source.IP, int32(e.Time.Unix()/86400))
 	if !s.teaches(e, w) {
@@ -312,6 +315,11 @@ func (s *stream) forget() {
 		return
 	}
 	busy := map[*who]bool{}
+	for _, o := range s.sights {
+		if w := s.identities[s.symbols.of(o.raised.Identity)]; w != nil {
+			busy[w] = true
+		}
+	}
 	for _, kind := range s.all {
 		for _, x := range kind {
 			if x.who != nil && !s.idle(x) {

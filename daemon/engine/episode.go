@@ -100,12 +100,12 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 		s.preview.replaced(s, x.key, other.raised.ID)
 		return
 	}
-	if s.set.OpenInsights > 0 && len(s.slots) >= s.set.OpenInsights {
+	if s.crowded(0) {
 		ep.mute = "limit"
 		s.capped++
 		return
 	}
-	found := s.gather(x, minuteTime(v.Start), minuteTime(m+1))
+	found := s.gather(s.selection(x), minuteTime(v.Start), minuteTime(m+1))
 	if kinds[x.key.kind].account {
 		if by, ok := s.explained(x, found, m); ok {
 			ep.mute = "explained by " + by
@@ -115,7 +115,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 		}
 	}
 	in := s.compose(x, m, v, found)
-	in.Incident = s.incident(x, found, m)
+	in.Incident = s.incident(x.who, found, m)
 	s.suppress(&in, s.budget.take(in.Incident, m))
 	if in.Suppressed != "" {
 		s.suppressed++
@@ -123,6 +123,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in.Supersedes = s.preview.confirmed(s, in)
 	ep.raised = &in
 	s.slots[slot] = ep
+	s.openBy[in.Identity]++
 	x.tell(s.told, in.ID, forGood)
 	s.put(in)
 }
@@ -181,9 +182,10 @@ func (s *stream) end(x *modelled, v models.Verdict) {
 func (s *stream) finish(ep *episode) {
 	x := ep.series
 	delete(s.slots, s.slot(x))
+	s.closeBy(ep.raised.Identity)
 	in := *ep.raised
 	x.tell(s.told, in.ID, ep.until)
-	found := s.gather(x, minuteTime(ep.start), minuteTime(ep.until+1))
+	found := s.gather(s.selection(x), minuteTime(ep.start), minuteTime(ep.until+1))
 	in.State = insight.StateEnd
 	in.End = found.lastOr(minuteTime(ep.until + 1))
 	minutes := max(1, int(ep.until-ep.start)+1)
@@ -294,7 +296,8 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	in.Summary = s.summary(x, span, v.Observed, usual*float64(span), in)
 	in.Attack = attack(x.key.kind, found)
 	in.KRI = "Identity and Access"
-	in.Filter = s.filter(x)
+	q := s.selection(x)
+	in.Filter = q.filter(s.key)
 	return in
 }
 
@@ -325,92 +328,6 @@ func (s *stream) object(x *modelled, found *evidence) (object, service, operatio
 		service, operation = object, ""
 	}
 	return object, service, operation
-}
-
-// filter selects the events behind an insight of the series, in the filter
-// language of the event log.
-func (s *stream) filter(x *modelled) string {
-	t := s.symbols
-	b := &strings.Builder{}
-	add := func(name, value string) {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		fmt.Fprintf(b, "%s=%q", name, value)
-	}
-	add("provider", s.key.Provider)
-	add("account", s.key.Account)
-	add("region", t.name(x.key.region))
-	api := func(y symbol) {
-		service, operation, _ := strings.Cut(t.name(y), ":")
-		add("service", service)
-		add("operation", operation)
-	}
-	switch x.key.kind {
-	case kindCalls:
-		add("identity", x.who.name)
-		api(x.key.y)
-		add("access", "write")
-	case kindKey, kindNewAPIs:
-		if c := t.name(x.key.x); c != "" {
-			add("credential", c)
-		} else {
-			add("identity", x.who.name)
-		}
-		add("access", "write")
-	case kindErrors, kindBreadth:
-		add("identity", x.who.name)
-		add("outcome", "error")
-	case kindAPIErrors:
-		add("identity", x.who.name)
-		api(x.key.y)
-		add("outcome", "error")
-	case kindAccountCalls:
-		api(x.key.x)
-		add("access", "write")
-	case kindAccountCode:
-		add("error_code", t.name(x.key.x))
-		add("outcome", "error")
-	case kindAccountErrors:
-		add("service", t.name(x.key.x))
-		add("outcome", "error")
-	}
-	return b.String()
-}
-
-// matches reports whether an event is one of those behind the series: what
-// filter says, without parsing it.
-func (s *stream) matches(x *modelled, e *event.Event) bool {
-	t := s.symbols
-	if e.Region != t.name(x.key.region) || !s.judges(e) {
-		return false
-	}
-	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
-	is := func(y symbol) bool {
-		name := t.name(y)
-		return len(name) == len(e.Service)+1+len(e.Operation) &&
-			strings.HasPrefix(name, e.Service) && strings.HasSuffix(name, e.Operation)
-	}
-	switch x.key.kind {
-	case kindCalls:
-		return write && e.Actor.Identity == x.who.name && is(x.key.y)
-	case kindKey, kindNewAPIs:
-		if c := t.name(x.key.x); c != "" {
-			return write && e.Actor.Credential == c
-		}
-		return write && e.Actor.Identity == x.who.name && e.Actor.Credential != "" && !longLived(e.Provider, e.Actor.Credential)
-	case kindErrors, kindBreadth:
-		return failed && e.Actor.Identity == x.who.name
-	case kindAPIErrors:
-		return failed && e.Actor.Identity == x.who.name && is(x.key.y)
-	case kindAccountCalls:
-		return write && is(x.key.x)
-	case kindAccountCode:
-		return failed && e.ErrorCode == t.name(x.key.x)
-	case kindAccountErrors:
-		return failed && e.Service == t.name(x.key.x)
-	}
-	return false
 }
 
 // first is the first of a list, empty where it is.

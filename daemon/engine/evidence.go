@@ -29,10 +29,10 @@ type evidence struct {
 	classes     map[string]int
 }
 
-// gather looks at the events of a series from one time to another, the latter
+// gather looks at the events of a selection from one time to another, the latter
 // excluded. Those of the slice under way are at hand; earlier ones are read
 // from the log.
-func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
+func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}}
 	for i := range ev.values {
 		ev.values[i] = map[string]int{}
@@ -42,20 +42,20 @@ func (s *stream) gather(x *modelled, from, to time.Time) *evidence {
 		if s.foreseeing {
 			q.To, q.MaxSeq = to, s.preview.seq
 		}
-		s.gatherStored(ev, x, q, to)
+		s.gatherStored(ev, &sel, q, to)
 	}
 	for i := range s.slice {
 		e := &s.slice[i]
 		if !e.Time.Before(to) {
 			break
 		}
-		ev.add(s, x, e, from, to)
+		ev.add(&sel, e, from, to)
 	}
 	return ev
 }
 
 // gatherStored looks at events in the log, a slice at a time.
-func (s *stream) gatherStored(ev *evidence, x *modelled, q eventlog.ReadQuery, to time.Time) {
+func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery, to time.Time) {
 	count := func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) }
 	from, end := q.From, q.To
 	for count(from, end) > evidenceLimit {
@@ -69,13 +69,13 @@ func (s *stream) gatherStored(ev *evidence, x *modelled, q eventlog.ReadQuery, t
 			return
 		}
 		for i := range events {
-			ev.add(s, x, &events[i], from, to)
+			ev.add(sel, &events[i], from, to)
 		}
 	}
 }
 
-func (ev *evidence) add(s *stream, x *modelled, e *event.Event, from, to time.Time) {
-	if e.Time.Before(from) || !e.Time.Before(to) || !s.matches(x, e) {
+func (ev *evidence) add(sel *selection, e *event.Event, from, to time.Time) {
+	if e.Time.Before(from) || !e.Time.Before(to) || !sel.matches(e) {
 		return
 	}
 	if ev.total == 0 {

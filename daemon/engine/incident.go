@@ -19,13 +19,13 @@ type group struct {
 	start models.Minute
 }
 
-// incident returns the id of the incident that an insight of the series
-// belongs to. An account's insight joins the incident of the identity that did
-// most of it.
-func (s *stream) incident(x *modelled, found *evidence, m models.Minute) string {
+// incident returns the id of the incident that an insight of an identity, or of
+// the account where w is nil, belongs to. An account's insight joins the
+// incident of the identity that did most of it.
+func (s *stream) incident(w *who, found *evidence, m models.Minute) string {
 	who := ""
-	if x.who != nil {
-		who = x.who.name
+	if w != nil {
+		who = w.name
 	} else {
 		who, _ = found.top(attrIdentity)
 	}

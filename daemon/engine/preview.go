@@ -20,6 +20,8 @@ type preview struct {
 	seq    uint64
 	series map[modelKey]*foreseen
 	dirty  []*foreseen
+	// findings are those of single events that wait to be told.
+	findings []arrivedFinding
 	// people and apis are what arrival added to what the stream knows, by
 	// identity.
 	people map[symbol]*who
@@ -80,7 +82,7 @@ func newPreview() *preview {
 
 // clear forgets what arrived, but not what was told.
 func (p *preview) clear() {
-	p.seq, p.dirty = 0, nil
+	p.seq, p.dirty, p.findings = 0, nil, nil
 	p.series = map[modelKey]*foreseen{}
 	p.people, p.apis = map[symbol]*who{}, map[apiKey]*api{}
 	p.groups, p.tells = map[string]group{}, map[toldKey]told{}
@@ -111,7 +113,7 @@ func (e *Engine) Preview(ctx context.Context) error {
 // foresee looks at a stream's arrivals.
 func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	p := s.preview
-	if !s.begun || s.position.due() || minuteOf(now)-s.first < s.warmUp() {
+	if !s.begun || s.position.due() {
 		return nil
 	}
 	if now.Sub(s.position.done) > openWindow+s.set.Lateness {
@@ -133,7 +135,7 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 		s.mtx.Unlock()
 	}
 	p.seq = last
-	if len(p.dirty) == 0 {
+	if len(p.dirty)+len(p.findings) == 0 {
 		return nil
 	}
 	s.mtx.Lock()
@@ -146,6 +148,11 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	}
 	s.foreseeing = true
 	defer func() { s.foreseeing = false }()
+	findings := p.findings
+	p.findings = nil
+	for i := range findings {
+		s.foreseeFinding(&findings[i])
+	}
 	// Identities before accounts, since what an identity explains is not told
 	// twice.
 	dirty := p.dirty
@@ -175,6 +182,11 @@ func (s *stream) arrive(e *event.Event) {
 			w = newWho(n.identity, s.symbols.name(n.identity), e.Actor.Kind, m)
 			w.userTypes = []string{e.Actor.RawType}
 			p.people[n.identity] = w
+		}
+	}
+	for _, l := range s.lookers {
+		if f, ok := l.look(s, e, n, w, m); ok && len(p.findings) < foreseenLimit {
+			p.findings = append(p.findings, arrivedFinding{f, *e, m})
 		}
 	}
 	if !s.teaches(e, w) {
@@ -246,6 +258,9 @@ func (s *stream) foreseeSeries(f *foreseen) {
 	if p.keys[f.key] != nil {
 		return // Told already.
 	}
+	if len(f.minutes) == 0 || f.minutes[len(f.minutes)-1].m-s.first < s.warmUp() {
+		return // It only learns.
+	}
 	x := s.models[f.key]
 	var y modelled
 	if x != nil {
@@ -295,6 +310,30 @@ func (s *stream) foreseeSeries(f *foreseen) {
 	}
 }
 
+// arrivedFinding is a finding with the event that it is about.
+type arrivedFinding struct {
+	finding
+	event event.Event
+	m     models.Minute
+}
+
+// foreseeFinding tells of what a single event shows, before it is final.
+func (s *stream) foreseeFinding(f *arrivedFinding) {
+	p := s.preview
+	if f.m-s.first < s.warmUp() && !f.always || s.sights[f.key()] != nil || s.crowded(len(p.told)) {
+		return
+	}
+	in := s.portray(&f.finding, &f.event, f.m)
+	slot := slotText(&in)
+	if p.slots[slot] != nil || p.told[in.ID] != nil {
+		return
+	}
+	s.decide(&in, &f.finding, p.budget, f.m)
+	in.Provisional = true
+	p.remember(&provisional{in: in, slot: slot, at: f.m})
+	s.put(in)
+}
+
 // announce tells of an insight before it is final, unless another one tells of
 // it.
 func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Verdict) {
@@ -302,10 +341,10 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 	if s.slots[s.slot(y)] != nil {
 		return
 	}
-	if s.set.OpenInsights > 0 && len(s.slots)+len(p.told) >= s.set.OpenInsights {
+	if s.crowded(len(p.told)) {
 		return
 	}
-	found := s.gather(y, minuteTime(v.Start), minuteTime(m+1))
+	found := s.gather(s.selection(y), minuteTime(v.Start), minuteTime(m+1))
 	if kinds[f.key.kind].account {
 		if _, ok := s.explained(y, found, m); ok {
 			return
@@ -316,7 +355,7 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 	if p.slots[slot] != nil || p.told[in.ID] != nil {
 		return
 	}
-	in.Incident = s.incident(y, found, m)
+	in.Incident = s.incident(y.who, found, m)
 	s.suppress(&in, p.budget.take(in.Incident, m))
 	in.Provisional = true
 	y.tell(p.tells, in.ID, forGood)
@@ -345,14 +384,16 @@ func (p *preview) forget(t *provisional) {
 // slotText names what an identity or an account may have one open insight of,
 // as slotKey does, by what the insight says.
 func slotText(in *insight.Insight) string {
-	object := in.Object
+	identity, object := in.Identity, in.Object
 	switch {
+	case in.Type == insight.TypeIP: // One an address, whoever comes first.
+		identity = ""
 	case in.Type == insight.TypeAPIErrorRate:
 		object = ""
 	case in.Type == insight.TypeAk && !longLived(in.Provider, in.Object):
 		object = ""
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", in.Type, in.Region, in.Identity, object)
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", in.Type, in.Region, identity, object)
 }
 
 // recall takes up again what the store knows to be provisional, after a start.

@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 1
+const stateVersion = 2
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -78,6 +78,10 @@ func (s *stream) fields(d *codec) {
 		d.text(&t.id)
 		integer(d, &t.until)
 	})
+	s.sightFields(d)
+	for _, l := range s.lookers {
+		l.fields(s, d)
+	}
 }
 
 // symbolFields writes the names of the symbols in use.

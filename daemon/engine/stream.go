@@ -38,6 +38,10 @@ type stream struct {
 	slots      map[slotKey]*episode
 	groups     map[string]group
 	told       map[toldKey]told
+	lookers    []looker
+	sights     map[sightKey]*sight
+	sightsBy   map[string][]*sight // by identity, or by address where they have none
+	openBy     map[string]int      // open insights by identity
 	budget     *budget
 	gauge      gauge
 	position   position
@@ -86,7 +90,8 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay),
-		preview: newPreview(),
+		preview: newPreview(), lookers: newLookers(),
+		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 	}
 	for k := range s.families {
 		s.families[k] = models.NewFamily(kinds[k].params())
@@ -173,10 +178,11 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 // any: what is over ends, unless the silence is a gap in the data. It comes to
 // the same whether it is called once or for every minute.
 func (s *stream) pass(m models.Minute) {
-	for s.passed < m && len(s.episodes) > 0 {
+	for s.passed < m && len(s.episodes)+len(s.sights) > 0 {
 		s.passed++
-		s.hold(s.passed)
+		gap := s.hold(s.passed)
 		s.tick(s.passed)
+		s.endSights(s.passed, gap)
 	}
 	if s.passed < m {
 		s.passed = m
@@ -189,12 +195,14 @@ func (s *stream) pass(m models.Minute) {
 }
 
 // hold tells the models that the silence up to minute m is a gap, if it is one.
-func (s *stream) hold(m models.Minute) {
-	if m > s.last && s.gauge.gap(s.last+1, m+1) {
-		for _, f := range s.families {
-			f.AddGap(s.last+1, m+1)
-		}
+func (s *stream) hold(m models.Minute) bool {
+	if m <= s.last || !s.gauge.gap(s.last+1, m+1) {
+		return false
 	}
+	for _, f := range s.families {
+		f.AddGap(s.last+1, m+1)
+	}
+	return true
 }
 
 // upkeepMinutes is how often the pools are looked after.

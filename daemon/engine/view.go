@@ -74,7 +74,7 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 	c := insight.StreamCoverage{
 		Provider: s.key.Provider, Account: s.key.Account, FirstEvent: s.firstTime, LastEvent: s.lastTime,
 		Events: s.events, Late: s.late, Future: s.future, LiveSeries: s.liveSeries(),
-		Suppressed: s.suppressed, Detectors: []insight.DetectorCoverage{}, Networks: []insight.ProposedNetwork{},
+		Suppressed: s.suppressed, Networks: []insight.ProposedNetwork{},
 	}
 	if s.begun {
 		done := s.position.done
@@ -90,6 +90,28 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 	for _, p := range s.learner.Proposed() {
 		c.Networks = append(c.Networks, insight.ProposedNetwork{CIDR: p.CIDR, Identities: p.Identities, Days: p.Days})
 	}
+	c.Detectors = s.detectors(now)
+	return c
+}
+
+// detectors says of each insight type whether it can be raised.
+func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
+	out := []insight.DetectorCoverage{}
+	ready := s.firstTime.Add(s.set.WarmUp)
+	add := func(typ, region, reason string, sees bool) {
+		d := insight.DetectorCoverage{InsightType: typ, Region: region, State: "ready", Reason: reason}
+		switch {
+		case !sees:
+			d.State = "blind"
+		case s.position.done.Before(ready):
+			d.State, d.Until = "learning", &ready
+			d.Reason = fmt.Sprintf("the first %s of an account teach and raise nothing", s.set.WarmUp)
+		case now.Sub(s.lastTime) > 24*time.Hour:
+			d.State = "blind"
+			d.Reason = "no event of the account since " + s.lastTime.Format(time.RFC3339)
+		}
+		out = append(out, d)
+	}
 	regions := map[string]map[symbol]int{}
 	for k := range s.models {
 		typ := kinds[k.kind].insight
@@ -98,30 +120,26 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 		}
 		regions[typ][k.region]++
 	}
-	ready := s.firstTime.Add(s.set.WarmUp)
 	for _, typ := range []string{insight.TypeAPICallRate, insight.TypeAPIErrorRate, insight.TypeAk} {
 		var names []string
 		for r := range regions[typ] {
 			names = append(names, s.symbols.name(r))
 		}
 		slices.Sort(names)
-		if len(names) == 0 {
-			c.Detectors = append(c.Detectors, insight.DetectorCoverage{InsightType: typ, State: "blind", Reason: "no event of the account has what this detector looks at"})
-		}
 		for _, r := range names {
-			d := insight.DetectorCoverage{InsightType: typ, Region: r, State: "ready", Reason: fmt.Sprintf("%d series have a model", regions[typ][s.symbols.byName[r]])}
-			switch {
-			case s.position.done.Before(ready):
-				d.State, d.Until = "learning", &ready
-				d.Reason = fmt.Sprintf("the first %s of an account teach and raise nothing", s.set.WarmUp)
-			case now.Sub(s.lastTime) > 24*time.Hour:
-				d.State = "blind"
-				d.Reason = "no event of the account since " + s.lastTime.Format(time.RFC3339)
-			}
-			c.Detectors = append(c.Detectors, d)
+			add(typ, r, fmt.Sprintf("%d series have a model", regions[typ][s.symbols.byName[r]]), true)
+		}
+		if len(names) == 0 {
+			add(typ, "", "no event of the account has what this detector looks at", false)
 		}
 	}
-	return c
+	for _, l := range s.lookers {
+		for _, typ := range l.types() {
+			reason, sees := l.knows(s, typ)
+			add(typ, "", reason, sees)
+		}
+	}
+	return out
 }
 
 // IdentityQuery asks for what is known of identities.

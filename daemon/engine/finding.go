@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+// looker is a detector that judges single events, where models of counts judge
+// minutes. Its methods are called by the stream's goroutine. It keeps no pointer
+// to the stream, which is made anew now and then.
+type looker interface {
+	// types are the insight types that it raises.
+	types() []string
+	// look judges an event by what was learned so far, and changes nothing. It
+	// is asked on arrival too, about events that are not final.
+	look(s *stream, e *event.Event, n names, w *who, m models.Minute) (finding, bool)
+	// learn takes in an event that is final, after look and before w.observe.
+	// open says that an insight of the identity is open: what happens then is
+	// not usual.
+	learn(s *stream, e *event.Event, n names, w *who, m models.Minute, open bool)
+	// knows says in words what the detector of a type has to go by in this
+	// stream; sees is false where it has nothing to look at.
+	knows(s *stream, typ string) (reason string, sees bool)
+	// fields is what it learned, for the stream's snapshot.
+	fields(s *stream, d *codec)
+}
+
+// newLookers returns the detectors of single events, with nothing learned.
+func newLookers() []looker { return nil }
+
+// finding is what a detector says of one event: an insight has to start, or
+// goes on.
+type finding struct {
+	insight string
+	// who is the identity; nil where the insight is the account's.
+	who *who
+	// shared says that there is one insight for all identities; who is then the
+	// first of them.
+	shared bool
+	region string
+	object string
+	// always says that the insight is raised while the stream still learns, too.
+	always bool
+	// suppressed says why the insight is not to be notified, where the detector
+	// itself knows.
+	suppressed string
+	score      float64
+	severity   insight.Severity
+	summary    string
+	reasons    []insight.Reason // Their contributions add up to score.
+	attack     []string
+	// events are those that belong to the insight. Each of them keeps it open.
+	events selection
+	// quiet is after how many minutes without such an event the insight ends,
+	// and until the first minute that is not part of it any more, where it ends
+	// then at the latest; 0 for none.
+	quiet models.Minute
+	until models.Minute
+}
+
+// sightKey is what there is one open insight of at a time.
+type sightKey struct {
+	insight, region, who, object string
+	suppressed                   bool // by the detector
+}
+
+func (k sightKey) compare(o sightKey) int {
+	c := cmp.Or(strings.Compare(k.insight, o.insight), strings.Compare(k.region, o.region),
+		strings.Compare(k.who, o.who), strings.Compare(k.object, o.object))
+	if c != 0 || k.suppressed == o.suppressed {
+		return c
+	}
+	if o.suppressed {
+		return -1
+	}
+	return 1
+}
+
+func (f *finding) key() sightKey {
+	k := sightKey{insight: f.insight, region: f.region, object: f.object, suppressed: f.suppressed != ""}
+	if f.who != nil && !f.shared {
+		k.who = f.who.name
+	}
+	return k
+}
+
+// sight is an open insight that a detector of single events raised.
+type sight struct {
+	key    sightKey
+	raised insight.Insight
+	events selection
+	quiet  models.Minute
+	until  models.Minute
+	seen   models.Minute // of its last event
+}
+
+// index is what events of the sight have in common, to find it by.
+func (o *sight) index() string { return cmp.Or(o.events.identity, o.events.address) }
+
+// inspect shows an event to the detectors of single events.
+func (s *stream) inspect(e *event.Event, n names, w *who, m models.Minute) {
+	if len(s.sights) > 0 {
+		for _, at := range [...]string{e.Actor.Identity, e.Source.Address} {
+			for _, o := range s.sightsBy[at] {
+				if o.events.matches(e) && (o.until == 0 || m < o.until) {
+					o.seen = m
+				}
+			}
+		}
+	}
+	for _, l := range s.lookers {
+		if f, ok := l.look(s, e, n, w, m); ok {
+			s.find(&f, e, m)
+		}
+		l.learn(s, e, n, w, m, s.openBy[w.name] > 0)
+	}
+}
+
+// find raises the insight of a finding, or makes the open one graver.
+func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
+	if m-s.first < s.warmUp() && !f.always {
+		return
+	}
+	k := f.key()
+	if o := s.sights[k]; o != nil {
+		s.worsen(o, f, e, m)
+		return
+	}
+	if s.crowded(0) {
+		s.capped++
+		return
+	}
+	in := s.portray(f, e, m)
+	s.decide(&in, f, s.budget, m)
+	if in.Suppressed != "" {
+		s.suppressed++
+	}
+	in.Supersedes = s.preview.confirmed(s, in)
+	o := &sight{key: k, raised: in, events: f.events, quiet: f.quiet, until: f.until, seen: m}
+	s.addSight(o)
+	s.put(in)
+}
+
+// decide says whether an insight of a finding is told.
+func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Minute) {
+	told := true
+	if f.suppressed == "" {
+		told = b.take(in.Incident, m)
+	}
+	in.Suppressed = f.suppressed
+	s.suppress(in, told)
+}
+
+// graver is by how much a score must rise for an open insight to get a revision.
+const graver = 0.5
+
+// worsen has an open insight tell of a finding that weighs more than the one
+// that started it.
+func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
+	old := &o.raised
+	if f.score < old.Score+graver && rank(f.severity) <= rank(old.Severity) {
+		return
+	}
+	if f.score < old.Score { // Only what happened is worse, not how odd it is.
+		f.score, f.reasons = old.Score, old.Reasons
+	}
+	in := s.portray(f, e, m)
+	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
+	in.Identity, in.IdentityKind, in.UserType = old.Identity, old.IdentityKind, old.UserType
+	in.Suppressed, in.Alert = old.Suppressed, old.Alert
+	if rank(in.Severity) < rank(old.Severity) {
+		in.Severity = old.Severity
+	}
+	in.HighRisk = in.HighRisk || old.HighRisk
+	s.evince(&in, s.gather(o.events, in.Start, minuteTime(m+1)), max(1, int(m-minuteOf(in.Start))+1))
+	o.raised = in
+	s.put(in)
+}
+
+func rank(v insight.Severity) int {
+	return slices.Index([]insight.Severity{insight.SeverityLow, insight.SeverityMedium, insight.SeverityHigh, insight.SeverityCritical}, v)
+}
+
+// portray makes the insight of a finding as it starts.
+func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.Insight {
+	in := insight.Insight{
+		Type: f.insight, Provider: s.key.Provider, Account: s.key.Account, Region: f.region,
+		Object: f.object, Service: e.Service, Operation: e.Operation,
+		State: insight.StateStart, Start: e.Time, Detected: e.Time,
+		Score: round(f.score), Severity: f.severity, Summary: f.summary, Reasons: f.reasons, Attack: f.attack,
+		HighRisk: e.Risk >= highRisk, KRI: "Identity and Access", Filter: f.events.filter(s.key),
+	}
+	if f.who != nil {
+		in.Identity, in.IdentityKind = f.who.name, f.who.kind.String()
+		in.UserType = cmp.Or(first(f.who.userTypes), e.Actor.RawType)
+	}
+	identity := in.Identity
+	if f.shared {
+		identity = "" // Whoever comes first, it is one insight.
+	}
+	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, identity, in.Start.Truncate(time.Minute))
+	in.Confidence = s.confidenceIn(in.Type, in.Score)
+	found := s.gather(f.events, e.Time, minuteTime(m+1))
+	s.evince(&in, found, 1)
+	in.Incident = s.incident(f.who, found, m)
+	return in
+}
+
+// evince puts what the events behind an insight have in common into it; span is
+// how many minutes they took.
+func (s *stream) evince(in *insight.Insight, found *evidence, span int) {
+	rate := float64(found.total) / float64(span)
+	in.Observed = round(rate)
+	in.Statistics.Insight.Average = in.Observed
+	in.Statistics.InsightDuration, in.Statistics.InsightCount = span, found.total
+	in.Statistics.BaselineDuration = min(int(s.last-s.first), 28*1440)
+	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
+	in.Resources, in.SampleEventIDs = found.resources, found.samples
+	in.Attributions = nil
+	for attr, name := range attrNames {
+		var now []valueCount
+		for v, n := range found.values[attr] {
+			now = append(now, valueCount{attrValue(attr, v), float64(n)})
+		}
+		if list := shares(now, float64(found.total), rate); list != nil {
+			in.Attributions = append(in.Attributions, insight.Attribution{Attribute: name, Insight: list})
+		}
+	}
+}
+
+// crowded reports whether no further insight may be open; told is how many are
+// that are not final.
+func (s *stream) crowded(told int) bool {
+	return s.set.OpenInsights > 0 && len(s.slots)+len(s.sights)+told >= s.set.OpenInsights
+}
+
+func (s *stream) addSight(o *sight) {
+	s.sights[o.key] = o
+	at := o.index()
+	s.sightsBy[at] = append(s.sightsBy[at], o)
+	if !o.key.suppressed {
+		s.openBy[o.raised.Identity]++
+	}
+}
+
+func (s *stream) dropSight(o *sight) {
+	delete(s.sights, o.key)
+	at := o.index()
+	if s.sightsBy[at] = slices.DeleteFunc(s.sightsBy[at], func(x *sight) bool { return x == o }); len(s.sightsBy[at]) == 0 {
+		delete(s.sightsBy, at)
+	}
+	if !o.key.suppressed {
+		s.closeBy(o.raised.Identity)
+	}
+}
+
+// closeBy notes that an insight of an identity is over.
+func (s *stream) closeBy(identity string) {
+	if s.openBy[identity]--; s.openBy[identity] <= 0 {
+		delete(s.openBy, identity)
+	}
+}
+
+// endSights ends the insights of single events that are over at minute m, whose
+// events are all known. A gap in the data ends nothing by its silence.
+func (s *stream) endSights(m models.Minute, gap bool) {
+	var over []*sight
+	for _, o := range s.sights {
+		if o.until != 0 && m+1 >= o.until || !gap && m-o.seen >= o.quiet {
+			over = append(over, o)
+		}
+	}
+	slices.SortFunc(over, func(a, b *sight) int { return a.key.compare(b.key) })
+	for _, o := range over {
+		s.dropSight(o)
+		in := o.raised
+		span := max(1, int(o.seen-minuteOf(in.Start))+1)
+		found := s.gather(o.events, in.Start, minuteTime(o.seen+1))
+		in.State, in.End = insight.StateEnd, found.lastOr(minuteTime(o.seen+1))
+		s.evince(&in, found, span)
+		s.put(in)
+	}
+}
+
+// sightFields are the open insights of single events.
+func (s *stream) sightFields(d *codec) {
+	dict(d, &s.sights, sightKey.compare, func(k *sightKey, v **sight) {
+		if d.reading() {
+			*v = &sight{}
+		}
+		o := *v
+		for _, t := range []*string{&k.insight, &k.region, &k.who, &k.object} {
+			d.text(t)
+		}
+		d.flag(&k.suppressed)
+		d.json(&o.raised)
+		o.events.fields(d)
+		for _, n := range []*models.Minute{&o.quiet, &o.until, &o.seen} {
+			integer(d, n)
+		}
+		if d.reading() {
+			o.key = *k
+		}
+	})
+	if !d.reading() || d.err != nil {
+		return
+	}
+	sights := s.sights
+	s.sights = map[sightKey]*sight{}
+	keys := make([]sightKey, 0, len(sights))
+	for k := range sights {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, sightKey.compare)
+	for _, k := range keys {
+		s.addSight(sights[k])
+	}
+	for _, ep := range s.slots {
+		s.openBy[ep.raised.Identity]++
+	}
+}

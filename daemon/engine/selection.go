@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/insightd/insightd/daemon/event"
+)
+
+// selection says which events of the stream are behind an insight: those that
+// have all that is set. It is the filter that readers get and the test that the
+// engine does, so that the two cannot part.
+type selection struct {
+	region     string
+	identity   string
+	credential string
+	// temporary asks for keys of sessions.
+	temporary bool
+	address   string
+	service   string
+	operation string
+	class     string
+	errorCode string
+	access    event.Access
+	outcome   event.Outcome
+	// data lets the data category in.
+	data bool
+}
+
+// filter is the selection in the filter language of the event log.
+func (q *selection) filter(stream event.StreamKey) string {
+	b := &strings.Builder{}
+	add := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(b, "%s=%q", name, value)
+	}
+	add("provider", stream.Provider)
+	add("account", stream.Account)
+	add("region", q.region)
+	add("credential", q.credential)
+	add("identity", q.identity)
+	add("ip", q.address)
+	add("service", q.service)
+	add("operation", q.operation)
+	add("class", q.class)
+	if q.access != 0 {
+		add("access", q.access.String())
+	}
+	add("error_code", q.errorCode)
+	if q.outcome != 0 {
+		add("outcome", q.outcome.String())
+	}
+	if !q.data {
+		fmt.Fprintf(b, " category!=%q", event.CategoryData)
+	}
+	return b.String()
+}
+
+// matches reports whether an event is one of those that filter selects.
+func (q *selection) matches(e *event.Event) bool {
+	switch {
+	case !e.Call(), !q.data && e.Category == event.CategoryData,
+		q.region != "" && e.Region != q.region,
+		q.identity != "" && e.Actor.Identity != q.identity,
+		q.credential != "" && e.Actor.Credential != q.credential,
+		q.temporary && (e.Actor.Credential == "" || longLived(e.Provider, e.Actor.Credential)),
+		q.address != "" && e.Source.Address != q.address,
+		q.service != "" && e.Service != q.service,
+		q.operation != "" && e.Operation != q.operation,
+		q.class != "" && !hasClass(e, q.class),
+		q.errorCode != "" && e.ErrorCode != q.errorCode,
+		q.access != 0 && e.Access != q.access,
+		q.outcome != 0 && e.Outcome != q.outcome:
+		return false
+	}
+	return true
+}
+
+// hasClass reports whether an operation is of a class of the catalogue.
+func hasClass(e *event.Event, class string) bool {
+	return e.Class == class || e.Class != "" && slices.Contains(strings.Fields(e.Class), class)
+}
+
+// selection is what the events behind an insight of the series are.
+func (s *stream) selection(x *modelled) selection {
+	t := s.symbols
+	q := selection{region: t.name(x.key.region), data: s.set.DataEvents}
+	api := func(y symbol) { q.service, q.operation, _ = strings.Cut(t.name(y), ":") }
+	switch x.key.kind {
+	case kindCalls, kindAPIErrors:
+		q.identity = x.who.name
+		api(x.key.y)
+	case kindKey, kindNewAPIs:
+		if q.credential = t.name(x.key.x); q.credential == "" {
+			q.identity, q.temporary = x.who.name, true
+		}
+	case kindErrors, kindBreadth:
+		q.identity = x.who.name
+	case kindAccountCalls:
+		api(x.key.x)
+	case kindAccountCode:
+		q.errorCode = t.name(x.key.x)
+	case kindAccountErrors:
+		q.service = t.name(x.key.x)
+	}
+	switch x.key.kind {
+	case kindCalls, kindKey, kindNewAPIs, kindAccountCalls:
+		q.access = event.AccessWrite
+	default:
+		q.outcome = event.OutcomeError
+	}
+	return q
+}
+
+func (q *selection) fields(d *codec) {
+	for _, t := range []*string{&q.region, &q.identity, &q.credential, &q.address, &q.service, &q.operation, &q.class, &q.errorCode} {
+		d.text(t)
+	}
+	d.flag(&q.temporary)
+	d.flag(&q.data)
+	integer(d, &q.access)
+	integer(d, &q.outcome)
+}
