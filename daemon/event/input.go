@@ -48,11 +48,11 @@ func (in *input) fill() bool {
 // false where there is nothing more. Looking at the same text again after each
 // call costs its length a few times, however small the pieces are that it comes
 // in.
-func (in *input) more() (any bool) {
+func (in *input) more() (got bool) {
 	for want := in.held() + min(max(in.held(), 1), fullSlab); in.held() < want && in.fill(); {
-		any = true
+		got = true
 	}
-	return any
+	return got
 }
 
 // start looks at the first bytes: gzip is unpacked, and a byte-order mark is
