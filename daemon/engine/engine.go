@@ -122,7 +122,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 
 	// stored counts the series of all streams.
-	stored  *atomic.Int64
+	stored *atomic.Int64
+	// lookers makes a stream's detectors of single events.
+	lookers func() []looker
 	metrics *metrics
 }
 
@@ -134,6 +136,9 @@ func (o *Options) validate() error {
 		return errors.New("engine: nowhere to put insights")
 	}
 	o.stored = new(atomic.Int64)
+	if o.lookers == nil {
+		o.lookers = newLookers
+	}
 	if o.SliceEvents <= 0 {
 		o.SliceEvents = 100_000
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -292,7 +293,7 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	in.Attributions = s.attribute(x, found, in.Observed, in.Expected)
 	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
 	in.Resources, in.SampleEventIDs = found.resources, found.samples
-	in.Reasons = reasons(x, v, found)
+	in.Reasons = slices.Concat(reasons(x, v), contributors(in.Attributions), s.habits(x.who, found))
 	in.Summary = s.summary(x, span, v.Observed, usual*float64(span), in)
 	in.Attack = attack(x.key.kind, found)
 	in.KRI = "Identity and Access"

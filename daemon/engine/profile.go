@@ -107,20 +107,14 @@ func (k *known) add(t *symbols, v symbol, day int32) {
 	}
 }
 
-// list turns a set into words, the most frequent first. A value is frequent
-// when it is seen on at least one day a week of those known, infrequent on at
-// least one in thirty, else rare: GuardDuty's buckets.
+// noDay is no day that anything was seen on.
+const noDay = -1 << 31
+
+// list turns a set into words, the most frequent first.
 func (k known) list(t *symbols, days int) []insight.Known {
 	out := make([]insight.Known, 0, len(k))
 	for y, v := range k {
-		f := "rare"
-		switch {
-		case int(v.days)*7 >= days:
-			f = "frequent"
-		case int(v.days)*30 >= days && v.days > 1:
-			f = "infrequent"
-		}
-		out = append(out, insight.Known{Value: t.name(y), Count: v.n, Frequency: f})
+		out = append(out, insight.Known{Value: t.name(y), Count: v.n, Frequency: v.bucket(days, noDay)})
 	}
 	sort.Slice(out, func(i, j int) bool {
 		if out[i].Count != out[j].Count {
@@ -163,11 +157,7 @@ func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbo
 		w.countries.add(t, t.of(e.Source.Country), day)
 	}
 	if ip := e.Source.IP; ip.IsValid() {
-		bits := 24
-		if ip.Is6() && !ip.Is4In6() {
-			bits = 48
-		}
-		if p, err := ip.Unmap().Prefix(bits); err == nil {
+		if p, ok := prefixOf(ip); ok {
 			w.networks.add(t, t.of(p.String()), day)
 		}
 	}

@@ -81,7 +81,7 @@ func (s *stream) summary(x *modelled, span int, observed, expected float64, in i
 }
 
 // reasons say why in words and numbers. The contributions add up to the score.
-func reasons(x *modelled, v models.Verdict, found *evidence) []insight.Reason {
+func reasons(x *modelled, v models.Verdict) []insight.Reason {
 	var out []insight.Reason
 	add := func(r insight.Reason) {
 		r.Contribution = round(r.Contribution)
@@ -95,7 +95,7 @@ func reasons(x *modelled, v models.Verdict, found *evidence) []insight.Reason {
 	}
 	add(insight.Reason{
 		Feature: "rate", Observed: round(v.Observed), Usual: round(v.Expected), Contribution: round(v.F) - gate,
-		Text: fmt.Sprintf("%s in %s, where %s are expected at this hour of the week; such a surprise is expected once in %s weeks on this series",
+		Text: fmt.Sprintf("%s in %s, where %s are expected at this hour of the week; a surprise of that size comes about once in %s weeks on this series",
 			number(v.Observed), minutes(v.Window), number(v.Expected), number(math.Pow(10, min(v.F-gate, 12)))),
 	})
 	if gate != 0 {

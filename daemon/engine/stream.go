@@ -90,7 +90,7 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay),
-		preview: newPreview(), lookers: newLookers(),
+		preview: newPreview(), lookers: o.lookers(),
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 	}
 	for k := range s.families {
