@@ -147,6 +147,10 @@ type SourceIP struct {
 	Network string `json:"network,omitempty"`
 }
 
+// FeatureAgreement is the feature of the reason that says how many other types
+// of insight the same identity had shortly before; confidence takes it in.
+const FeatureAgreement = "agreement"
+
 // Reason is one part of why an insight was raised. The contributions of an
 // insight's reasons add up to its score.
 type Reason struct {

@@ -77,6 +77,26 @@ type Incident struct {
 	EventIDs []string  `json:"eventIDs"`
 }
 
+// UnmarshalJSON reads a label. One that says nothing of it is expected.
+func (l *Label) UnmarshalJSON(b []byte) error {
+	type plain Label
+	p := plain{Expected: true}
+	if err := json.Unmarshal(b, &p); err != nil {
+		return err
+	}
+	*l = Label(p)
+	return nil
+}
+
+// ReadTruth reads a labels file.
+func ReadTruth(r io.Reader) (Truth, error) {
+	var t Truth
+	if err := json.NewDecoder(r).Decode(&t); err != nil {
+		return Truth{}, fmt.Errorf("reading labels: %w", err)
+	}
+	return t, nil
+}
+
 // WriteJSON writes the truth as indented JSON, as the labels file holds it.
 func (t Truth) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)

@@ -1,12 +1,8 @@
 package simulate
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -265,43 +261,4 @@ func TestPoisonComesInPairs(t *testing.T) {
 	}
 	require.Positive(t, repeats)
 	require.Len(t, seeds, repeats)
-}
-
-func TestScoreReadsLabels(t *testing.T) {
-	script, err := filepath.Abs("../../../shared/score.py")
-	require.NoError(t, err)
-	if _, err := os.Stat(script); err != nil {
-		t.Skip("there is no score.py beside the repository")
-	}
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("there is no python3")
-	}
-	dir := t.TempDir()
-	labels, insights := filepath.Join(dir, "labels.json"), filepath.Join(dir, "insights.ndjson")
-	var b bytes.Buffer
-	tr := traffic(t, Options{Seed: 1, Days: 5, WarmupDays: 3, Incidents: 10, Benign: -1})
-	require.NoError(t, tr.Truth().WriteJSON(&b))
-	require.NoError(t, os.WriteFile(labels, b.Bytes(), 0o600))
-
-	// One insight that is right, and one that is not.
-	var l Label
-	for _, l = range tr.Truth().Labels {
-		if l.Insight == insightCallRate && l.Type != kindPoisonSeed {
-			break
-		}
-	}
-	right := `{"sharedEventID":"a","eventTime":"` + l.Start.Format(time.RFC3339) + `","recipientAccountId":"` + l.Account + `","region":"` + l.Region +
-		`","insightDetails":{"state":"Start","insightType":"ApiCallRateInsight","insightObject":"` + l.API + `","identity":"` + l.Identity + `","confidence":0.9,"score":4}}`
-	wrong := `{"sharedEventID":"b","eventTime":"` + l.Start.Format(time.RFC3339) + `","recipientAccountId":"` + l.Account + `","region":"` + l.Region +
-		`","insightDetails":{"state":"Start","insightType":"ApiCallRateInsight","insightObject":"x:y","identity":"arn:aws:iam::1:user/nobody","confidence":0.9,"score":4}}`
-	for _, c := range []struct{ insights, want string }{
-		{"", `ApiCallRateInsight         recall 0.0 `},
-		{right + "\n" + wrong + "\n", `precision 0.5`},
-	} {
-		require.NoError(t, os.WriteFile(insights, []byte(c.insights), 0o600))
-		out, err := exec.Command(python, script, labels, insights).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.Contains(t, string(out), c.want)
-	}
 }
