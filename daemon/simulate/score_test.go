@@ -149,7 +149,15 @@ func made(truth *Truth, seed uint64, n int) string {
 		case 3:
 			start = truth.Start.Add(time.Duration(r.float() * float64(truth.End.Sub(truth.Start)))).Truncate(time.Minute)
 		}
-		d := map[string]any{"insightType": l.Insight, "confidence": pick(&r, []float64{0, 0.05, 0.1, 0.3, 0.55, 0.7, 0.8, 0.95, 1})}
+		plain := r.chance(0.4) // What a good detector would say.
+		if plain {
+			l = pick(&r, truth.Labels)
+			start = l.Start.Add(time.Duration(r.intn(6)) * time.Minute)
+		}
+		d := map[string]any{"insightType": l.Insight, "confidence": r.float()}
+		if r.chance(0.3) { // At the edges of the bins.
+			d["confidence"] = pick(&r, []float64{0, 0.1, 0.3, 0.7, 0.8, 0.99, 1})
+		}
 		if r.chance(0.2) {
 			d["insightType"] = pick(&r, types)
 		}
@@ -162,6 +170,12 @@ func made(truth *Truth, seed uint64, n int) string {
 		d["insightObject"] = pick(&r, []string{l.API, l.API + "20150331", l.AccessKey, l.IP, serviceOf(l.API), "AccessDenied", "ec2:Other", ""})
 		if d["insightType"] == insightIP || d["insightType"] == insightAk {
 			d["insightObject"] = pick(&r, []string{l.AccessKey, l.IP, l.IP, "203.0.113.9"})
+		}
+		if plain {
+			d["insightType"] = l.Insight
+			if l.Insight == insightIP {
+				d["insightObject"] = l.IP
+			}
 		}
 		identity := pick(&r, []string{l.Identity, l.Identity, l.Identity, "arn:aws:iam::1:user/nobody", "", strings.Replace(l.Identity, ":role/", ":assumed-role/", 1) + "/x"})
 		if identity != "" {
