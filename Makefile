@@ -14,6 +14,9 @@ KILLS    ?= 200
 FLIPS    ?= 1000
 CUTS     ?= 200
 MINUTES  ?= 60
+# The seeds of `make drill`, and more flags for it.
+SEEDS    ?= 1-3
+DRILL    ?=
 
 # What `insightd version` and insightd_build_info tell.
 VERSION  ?= $(shell git describe --tags 2>/dev/null || echo 0.1.0-dev)
@@ -87,6 +90,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s), FUZZJOBS (1) of them at a tim
 endurance: ## Break it: KILLS (200), FLIPS (1000), CUTS (200), MINUTES (60) of load; RUN=TestKill for one.
 	INSIGHTD_ENDURANCE=1 INSIGHTD_KILLS=$(KILLS) INSIGHTD_FLIPS=$(FLIPS) INSIGHTD_CUTS=$(CUTS) INSIGHTD_MINUTES=$(MINUTES) \
 		$(GO) test $(BREAK) -run '$(RUN)' -count 1 -p 1 -v -timeout 12h
+
+.PHONY: drill
+drill: build ## Say how good the insights are on generated traffic: SEEDS (1-3), DRILL='--days 21 --format json'.
+	./insightd drill --seed $(SEEDS) $(DRILL)
 
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.

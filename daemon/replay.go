@@ -36,6 +36,8 @@ type ReplayOptions struct {
 	Memory int64
 	// Progress is told how many bytes have been read of how many.
 	Progress func(done, total int64)
+	// Judging is told how many events are final of how many, after all was read.
+	Judging func(done, total int64)
 	// Failed is told of every record that could not be read.
 	Failed func(event.RecordError)
 	Logger *slog.Logger
@@ -110,10 +112,16 @@ func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	if err := readAll(ctx, o, in); err != nil {
 		return nil, err
 	}
-	if err := eng.Finish(ctx); err != nil {
+	if err := judgeAll(ctx, o, eng, int64(in.accepted.Load())); err != nil {
 		return nil, err
 	}
 	return report(in, eng, store, begun)
+}
+
+// judgeAll runs the final pass over what was read.
+func judgeAll(ctx context.Context, o ReplayOptions, eng *engine.Engine, events int64) error {
+	defer tellProgress(o.Judging, func() (done, total int64) { return int64(eng.Totals().Events), events })()
+	return eng.Finish(ctx)
 }
 
 // readAll reads every path to its end, one after the other.

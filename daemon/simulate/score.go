@@ -129,6 +129,22 @@ func Judge(truth *Truth, r Reading, series map[string]int) (*Judgement, error) {
 	return j, nil
 }
 
+// SeriesOfAll gives every type of insight the same number of series: what is
+// known of files. It is nil for 0.
+func SeriesOfAll(truth *Truth, r Reading, n int) map[string]int {
+	if n <= 0 {
+		return nil
+	}
+	out := map[string]int{}
+	for i := range r.Told {
+		out[r.Told[i].Type] = n
+	}
+	for i := range truth.Labels {
+		out[truth.Labels[i].Insight] = n
+	}
+	return out
+}
+
 // look looks for a label among insights. The delay is that of the insight that
 // was seen first, the error of the end that of the closest.
 func (l *target) look(told []Told, horizon float64) labelResult {

@@ -21,16 +21,6 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens anew")
 
-// score judges records against labels as the product does.
-func score(t *testing.T, truth *Truth, records string, series map[string]int) *Report {
-	t.Helper()
-	var r Records
-	require.NoError(t, r.ReadRecords(strings.NewReader(records)))
-	j, err := Judge(truth, r.Read(), series)
-	require.NoError(t, err)
-	return NewReport(j)
-}
-
 // scorePy is the report in the form of score.py --json --sweep --series.
 func (r *Report) scorePy() map[string]any {
 	str := func(x float64) string {
@@ -69,18 +59,6 @@ func (r *Report) scorePy() map[string]any {
 	}
 }
 
-// everyType gives each type of insight so many series, as score.py --series does.
-func everyType(r Reading, truth *Truth, n int) map[string]int {
-	out := map[string]int{}
-	for _, t := range r.Told {
-		out[t.Type] = n
-	}
-	for _, l := range truth.Labels {
-		out[l.Insight] = n
-	}
-	return out
-}
-
 // judges compares every number that the product gives with those of score.py.
 type judges struct{ python, script, dir string }
 
@@ -115,7 +93,7 @@ func (j *judges) compare(t *testing.T, name string, truth *Truth, records string
 	var r Records
 	require.NoError(t, r.ReadRecords(strings.NewReader(records)))
 	reading := r.Read()
-	judged, err := Judge(&again, reading, everyType(reading, truth, series))
+	judged, err := Judge(&again, reading, SeriesOfAll(truth, reading, series))
 	require.NoError(t, err)
 	ours, err := json.Marshal(NewReport(judged).scorePy())
 	require.NoError(t, err)
@@ -287,7 +265,7 @@ func TestScoreGolden(t *testing.T) {
 	var r Records
 	require.NoError(t, r.ReadRecords(strings.NewReader(made(&truth, 21, 250))))
 	reading := r.Read()
-	j, err := Judge(&truth, reading, everyType(reading, &truth, 321))
+	j, err := Judge(&truth, reading, SeriesOfAll(&truth, reading, 321))
 	require.NoError(t, err)
 	got, err := json.MarshalIndent(NewReport(j), "", " ")
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func newApp() (*kingpin.Application, map[string]command, *promslog.Config) {
 
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application, map[string]command){
-		addServe, addDemo, addReplay, addCheck, addSimulate, addQuery, addRebuild, addVersion,
+		addServe, addDemo, addReplay, addCheck, addSimulate, addDrill, addQuery, addRebuild, addVersion,
 	} {
 		add(app, commands)
 	}

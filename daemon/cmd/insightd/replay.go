@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
 
@@ -55,8 +56,9 @@ func addReplay(app *kingpin.Application, commands map[string]command) {
 				fmt.Fprintf(t.err, "unreadable: %v\n", &f)
 			}
 		}
-		p := newProgress(t.err, "reading")
-		o.Progress = p.set
+		p := newProgress(t.err, "reading and judging")
+		o.Progress = func(done, total int64) { p.set(done, 2*total) }
+		o.Judging = func(done, total int64) { p.set(total+done, 2*total) }
 		r, err := daemon.Replay(ctx, o)
 		p.done()
 		if err != nil {
@@ -74,18 +76,23 @@ func addReplay(app *kingpin.Application, commands map[string]command) {
 
 func printReport(t *terminal, r *daemon.Report, format string) error {
 	if format == "json" {
-		enc := json.NewEncoder(t.out)
-		enc.SetEscapeHTML(false)
-		for _, rec := range r.Records {
-			if err := enc.Encode(rec); err != nil {
-				return fmt.Errorf("printing a record: %w", err)
-			}
-		}
-		return nil
+		return writeRecords(t.out, r)
 	}
 	if len(r.Insights) == 0 {
 		_, err := fmt.Fprintln(t.out, "nothing unusual; the first day of an account only teaches, and so does what comes before it is known")
 		return err
 	}
 	return printTable(t.out, r.Insights)
+}
+
+// writeRecords writes a record a line.
+func writeRecords(w io.Writer, r *daemon.Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, rec := range r.Records {
+		if err := enc.Encode(rec); err != nil {
+			return fmt.Errorf("writing a record: %w", err)
+		}
+	}
+	return nil
 }

@@ -15,31 +15,16 @@ import (
 
 func addSimulate(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("simulate", "Make CloudTrail traffic with attacks in it, and the labels that say where they are. The same flags give the same bytes.")
-	o := simulate.Options{}
-	var start, format, output, labels string
-	var benign bool
-	cmd.Flag("seed", "Decides everything that the other flags leave open.").Default("1").Uint64Var(&o.Seed)
-	cmd.Flag("start", "Time of the first event, RFC 3339.").Default("2026-03-02T00:00:00Z").StringVar(&start)
-	cmd.Flag("days", "Length of the traffic.").Default("35").Float64Var(&o.Days)
-	cmd.Flag("warmup-days", "Days without incidents at the start.").Default("14").Float64Var(&o.WarmupDays)
-	cmd.Flag("accounts", "AWS accounts.").Default("1").IntVar(&o.Accounts)
-	cmd.Flag("identities", "Identities of an account.").Default("100").IntVar(&o.Identities)
-	cmd.Flag("activity", "Multiplies what everybody does; 1 is about 72000 events a day for 100 identities.").Default("1").Float64Var(&o.Activity)
-	cmd.Flag("incidents", "Mean incidents an account and day after the warm-up.").Default("2").Float64Var(&o.Incidents)
-	cmd.Flag("kind", "A kind of incident to draw from, repeatable; all by default: "+strings.Join(simulate.Kinds(), ", ")+".").StringsVar(&o.Kinds)
-	cmd.Flag("benign", "Legitimate changes too: holidays, level shifts, new people, gaps in the data.").Default("true").BoolVar(&benign)
-	cmd.Flag("late", "Deliver late and out of order, as CloudTrail does.").BoolVar(&o.Late)
-	cmd.Flag("duplicates", "Share of records that are delivered twice.").Default("0").Float64Var(&o.Duplicates)
+	var format, output, labels string
+	f := addTrafficFlags(cmd, trafficDefaults{days: "35", incidents: "2", late: "false"})
+	cmd.Flag("seed", "Decides everything that the other flags leave open.").Default("1").Uint64Var(&f.o.Seed)
 	cmd.Flag("format", "ndjson; records, one gzipped document; s3, a folder of files as in a trail's bucket.").Default("ndjson").EnumVar(&format, "ndjson", "records", "s3")
 	cmd.Flag("output", "File, or folder for s3; - is standard output.").Short('o').Default("-").StringVar(&output)
 	cmd.Flag("labels", "File for the labels.").PlaceHolder("FILE").StringVar(&labels)
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
-		var err error
-		if o.Start, err = time.Parse(time.RFC3339, start); err != nil {
-			return usageError{fmt.Errorf("--start: %w", err)}
-		}
-		if !benign {
-			o.Benign = -1
+		o, err := f.options()
+		if err != nil {
+			return err
 		}
 		traffic, err := simulate.New(o)
 		if err != nil {
@@ -50,6 +35,45 @@ func addSimulate(app *kingpin.Application, commands map[string]command) {
 		}
 		return writeLabels(traffic, labels)
 	}
+}
+
+// trafficFlags say what traffic to make.
+type trafficFlags struct {
+	o      simulate.Options
+	start  string
+	benign bool
+}
+
+// trafficDefaults are the defaults in which commands differ.
+type trafficDefaults struct{ days, incidents, late string }
+
+func addTrafficFlags(cmd *kingpin.CmdClause, d trafficDefaults) *trafficFlags {
+	f := &trafficFlags{}
+	cmd.Flag("start", "Time of the first event, RFC 3339.").Default("2026-03-02T00:00:00Z").StringVar(&f.start)
+	cmd.Flag("days", "Length of the traffic.").Default(d.days).Float64Var(&f.o.Days)
+	cmd.Flag("warmup-days", "Days without incidents at the start.").Default("14").Float64Var(&f.o.WarmupDays)
+	cmd.Flag("accounts", "AWS accounts.").Default("1").IntVar(&f.o.Accounts)
+	cmd.Flag("identities", "Identities of an account.").Default("100").IntVar(&f.o.Identities)
+	cmd.Flag("activity", "Multiplies what everybody does; 1 is about 72000 events a day for 100 identities.").Default("1").Float64Var(&f.o.Activity)
+	cmd.Flag("incidents", "Mean incidents an account and day after the warm-up.").Default(d.incidents).Float64Var(&f.o.Incidents)
+	cmd.Flag("kind", "A kind of incident to draw from, repeatable; all by default: "+strings.Join(simulate.Kinds(), ", ")+".").StringsVar(&f.o.Kinds)
+	cmd.Flag("benign", "Legitimate changes too: holidays, level shifts, new people, gaps in the data.").Default("true").BoolVar(&f.benign)
+	cmd.Flag("late", "Deliver late and out of order, as CloudTrail does.").Default(d.late).BoolVar(&f.o.Late)
+	cmd.Flag("duplicates", "Share of records that are delivered twice.").Default("0").Float64Var(&f.o.Duplicates)
+	return f
+}
+
+// options are what the flags say, once they are parsed.
+func (f *trafficFlags) options() (simulate.Options, error) {
+	o := f.o
+	var err error
+	if o.Start, err = time.Parse(time.RFC3339, f.start); err != nil {
+		return o, usageError{fmt.Errorf("--start: %w", err)}
+	}
+	if !f.benign {
+		o.Benign = -1
+	}
+	return o, nil
 }
 
 func writeTraffic(ctx context.Context, t *terminal, traffic *simulate.Traffic, format, output string) (err error) {
