@@ -60,7 +60,8 @@ func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error)
 	eo := engineOptions(c, enricher)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, o.statePath()
 	if ro.Reinterpret {
-		eo.Reinterpret = enricher.Load().Again
+		x := enricher.Load()
+		eo.Reinterpret, eo.Raw = x.Again, x.Conditional
 	}
 	eng, err := engine.New(eo)
 	if err != nil {

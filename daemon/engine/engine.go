@@ -99,6 +99,9 @@ type Options struct {
 	// Reinterpret, where it is set, changes events as they are read: a rebuild
 	// under today's catalogue and databases.
 	Reinterpret func(*event.Event)
+	// Raw chooses the events that Reinterpret needs with their raw records. It
+	// may be nil where it needs none.
+	Raw func(*event.Event) bool
 
 	// Settings are in force until Configure.
 	Settings Settings

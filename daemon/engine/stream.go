@@ -250,10 +250,14 @@ func ahead(e *event.Event, future time.Duration) bool {
 
 // read reads events from the log, as they are to be understood.
 func (s *stream) read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error) {
+	if s.o.Reinterpret != nil {
+		q.Raw = s.o.Raw
+	}
 	events, err := s.o.Log.Read(ctx, q)
 	if s.o.Reinterpret != nil {
 		for i := range events {
 			s.o.Reinterpret(&events[i])
+			events[i].Raw = nil
 		}
 	}
 	return events, err

@@ -21,7 +21,7 @@ import (
 
 // version counts changes of the rules in this package. It goes up when the same
 // event would be enriched otherwise than before.
-const version = "1"
+const version = "2"
 
 // Options says what an Enricher knows beside what is built in. The zero value
 // is fit for use.
@@ -144,11 +144,13 @@ func (x *Enricher) Enrich(e *event.Event) {
 	x.what(e)
 }
 
-// what looks the operation up in the catalogue.
+// what looks the operation up in the catalogue. A condition on parameters is
+// checked on the raw record, of the few operations that have one.
 func (x *Enricher) what(e *event.Event) {
 	e.Class, e.Risk = "", 0
 	if entry, ok := x.catalog.Lookup(e.Provider, e.Service, e.Operation); ok {
-		e.Class, e.Risk = entry.Label, uint8(entry.Tier)
+		label, tier := entry.Check(e.Raw)
+		e.Class, e.Risk = label, uint8(tier)
 	}
 }
 

@@ -174,6 +174,38 @@ func TestWhoOthers(t *testing.T) {
 	f("ibm", event.Actor{}, "unknown", event.KindUnknown)
 }
 
+// What an operation is may depend on its parameters, which are looked at where
+// the record is at hand, in whatever order events come.
+func TestEnrichChecksParameters(t *testing.T) {
+	x := newEnricher(t, Options{})
+	f := func(operation, parameters, class string, risk uint8) {
+		t.Helper()
+		e := event.Event{Provider: "aws", Service: "rds.amazonaws.com", Operation: operation}
+		if operation == "UpdateTrail" {
+			e.Service = "cloudtrail.amazonaws.com"
+		}
+		if parameters != "" {
+			e.Raw = []byte(`{"requestParameters":` + parameters + `}`)
+		}
+		x.Enrich(&e)
+		require.True(t, x.Conditional(&e))
+		require.Equal(t, class, e.Class)
+		require.Equal(t, risk, e.Risk)
+		e.Class, e.Risk = "stale", 1
+		x.Again(&e)
+		require.Equal(t, class, e.Class)
+		require.Equal(t, risk, e.Risk)
+	}
+	f("ModifyDBInstance", `{"masterUserPassword":"****"}`, "password_change", 2)
+	f("ModifyDBInstance", `{"allocatedStorage":20}`, "", 0)
+	f("ModifyDBInstance", "", "password_change", 2)
+	f("UpdateTrail", `{"isMultiRegionTrail":false}`, "trail_concealment", 3)
+	f("UpdateTrail", `{"isMultiRegionTrail":true}`, "trail_concealment", 2)
+	f("UpdateTrail", `null`, "trail_concealment", 3)
+	require.False(t, x.Conditional(&event.Event{Provider: "aws", Service: "iam.amazonaws.com", Operation: "DeleteUser"}))
+	require.False(t, x.Conditional(&event.Event{Provider: "aws", Service: "ec2.amazonaws.com", Operation: "DescribeVolumes"}))
+}
+
 // An event that is enriched again is the same: nothing is left of before.
 func TestEnrichAgain(t *testing.T) {
 	x := newEnricher(t, Options{})

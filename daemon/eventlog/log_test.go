@@ -85,6 +85,16 @@ func TestRoundTrip(t *testing.T) {
 			got, err := l.Read(ctx, ReadQuery{})
 			require.NoError(t, err)
 			requireSame(t, inOrder(events, false), got)
+			some := func(e *event.Event) bool { return e.Access == event.AccessWrite }
+			want := inOrder(events, true)
+			for i := range want {
+				if !some(&want[i]) {
+					want[i].Raw = nil
+				}
+			}
+			got, err = l.Read(ctx, ReadQuery{Raw: some})
+			require.NoError(t, err)
+			requireSame(t, want, got)
 			page, err := l.Events(ctx, event.Query{Limit: 5000, Forward: true, Raw: true})
 			require.NoError(t, err)
 			require.Empty(t, page.Next)

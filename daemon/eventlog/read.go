@@ -25,6 +25,10 @@ type ReadQuery struct {
 	// MinSeq leaves out what was stored up to that position: only events with a
 	// larger Seq are returned. Blocks that have none are not read.
 	MinSeq uint64
+	// Raw, where it is set, chooses the events that come with their raw records;
+	// the others come without. A raw record costs the unpacking of its frame. One
+	// that is damaged stays empty, which is logged and counted.
+	Raw func(*event.Event) bool
 }
 
 // bounds are nanoseconds, the lower inclusive and the upper exclusive.
@@ -156,7 +160,8 @@ type rowKey struct {
 }
 
 // Read returns the events that are asked for in order of (time, uid), without
-// their raw records: those in memory as those on disk. Their strings are shared
+// their raw records but where q.Raw asks for them: those in memory as those on
+// disk. Their strings are shared
 // with the blocks that they come from.
 //
 // A block that is damaged is left out, which is logged and counted.
@@ -196,7 +201,7 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if out, err = l.readHour(out, parts, w, seqRange{q.MinSeq, maxSeq}, func(r *run) bool { return all || r.stream == id }); err != nil {
+		if out, err = l.readHour(out, parts, w, seqRange{q.MinSeq, maxSeq}, func(r *run) bool { return all || r.stream == id }, q.Raw); err != nil {
 			return nil, err
 		}
 	}
@@ -223,7 +228,7 @@ func (b *buffer) newer(seq uint64) bool {
 }
 
 // readHour appends an hour's rows to out, in order.
-func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange, want func(*run) bool) ([]event.Event, error) {
+func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange, want func(*run) bool, raw func(*event.Event) bool) ([]event.Event, error) {
 	fillers := make([]*filler, len(parts))
 	var keys []rowKey
 	var ends []int // Where each sorted run of keys ends.
@@ -266,6 +271,29 @@ func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange,
 	for i, k := range keys {
 		f := fillers[k.part]
 		f.fill(&out[n+i], runOf(f.b.hdr, int(k.row)), int(k.row))
+	}
+	if raw == nil {
+		return out, nil
+	}
+	readers := make([]*rawReader, len(parts))
+	for i, k := range keys {
+		e := &out[n+i]
+		if !raw(e) {
+			continue
+		}
+		r := readers[k.part]
+		if r == nil {
+			r = fillers[k.part].b.rawReader()
+			readers[k.part] = r
+		}
+		p, err := r.row(int(k.row))
+		if isCorrupt(err) {
+			l.damagedBlock(parts[k.part].meta, err)
+		} else if err != nil {
+			return nil, err
+		}
+		// Cloned: the frame would live as long as the event.
+		e.Raw = append([]byte(nil), p...)
 	}
 	return out, nil
 }

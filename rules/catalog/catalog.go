@@ -51,10 +51,11 @@ type Entry struct {
 	// operator is unusual, 1 at a first use or in a burst. 0 is harmless.
 	Tier int
 	// When says which parameters the tier supposes, empty where there is no
-	// condition. Classes, Label and Tier are what holds while nobody checks it.
+	// condition. Classes, Label and Tier are what holds where it cannot be
+	// checked; Check says what holds for a record.
 	When string
 	// Parts says the same class by class, with the classes that hold only where
-	// the condition was checked.
+	// the condition does.
 	Parts []Part
 }
 
@@ -62,16 +63,74 @@ type Entry struct {
 type Part struct {
 	Class string
 	Tier  int
-	// When is the condition on parameters, in words; empty where there is none.
-	When string
-	// Unchecked is the tier that holds while nobody checks When. It is NotInClass
-	// where the operation is then not of the class at all.
-	Unchecked int
+	// When is the condition on parameters under which Tier holds, nil where there
+	// is none.
+	When *Condition
+	// Unchecked is the tier that holds where the record does not have what When
+	// is about, and Otherwise the one where When does not hold. They are
+	// NotInClass where the operation is then not of the class at all.
+	Unchecked, Otherwise int
 }
 
-// NotInClass is the Part.Unchecked of an operation that is routine unless its
-// condition holds.
+// NotInClass is the tier of an operation that is routine unless its condition
+// holds.
 const NotInClass = -1
+
+// tier is what a part comes to.
+func (p *Part) tier(t Truth) int {
+	switch t {
+	case Yes:
+		return p.Tier
+	case No:
+		return p.Otherwise
+	}
+	return p.Unchecked
+}
+
+// Conditional reports whether what the operation is depends on its parameters,
+// so that Check reads the record.
+func (e *Entry) Conditional() bool { return e.When != "" }
+
+// Check returns the classes, as Entry.Label, and the tier that an operation has
+// with the parameters of a record, in the provider's own form. An empty record
+// has none.
+func (e *Entry) Check(record []byte) (label string, tier int) {
+	if !e.Conditional() {
+		return e.Label, e.Tier
+	}
+	type held struct {
+		class string
+		tier  int
+	}
+	var buf [4]held
+	all := buf[:0]
+	for i := range e.Parts {
+		p := &e.Parts[i]
+		t := p.Tier
+		if p.When != nil {
+			truth := Unknown
+			if len(record) > 0 {
+				truth = p.When.Check(record)
+			}
+			t = p.tier(truth)
+		}
+		if t > 0 {
+			all = append(all, held{p.Class, t})
+		}
+	}
+	if len(all) == 0 {
+		return "", 0
+	}
+	slices.SortStableFunc(all, func(a, b held) int { return cmp.Compare(b.tier, a.tier) })
+	if len(all) == 1 {
+		return all[0].class, all[0].tier
+	}
+	classes := make([]string, len(all))
+	for i := range all {
+		classes[i] = all[i].class
+	}
+	return strings.Join(classes, " "), all[0].tier
+}
 
 // Catalog is a set of entries. It is immutable, and safe for use by several
 // goroutines.
@@ -154,8 +213,8 @@ func build(rows []row) *Catalog {
 func versionOf(rows []row) string {
 	h := sha256.New()
 	for _, r := range rows {
-		fmt.Fprintf(h, "%q %q %q %q %d %q %d\n", r.provider, r.service, r.operation, r.class,
-			r.part.Tier, r.part.When, r.part.Unchecked)
+		fmt.Fprintf(h, "%q %q %q %q %d %q %d %d\n", r.provider, r.service, r.operation, r.class,
+			r.part.Tier, r.part.When, r.part.Unchecked, r.part.Otherwise)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -167,8 +226,8 @@ func (e *Entry) summarise() {
 	})
 	var whens []string
 	for _, p := range e.Parts {
-		if p.When != "" && !slices.Contains(whens, p.When) {
-			whens = append(whens, p.When)
+		if p.When != nil && !slices.Contains(whens, p.When.text) {
+			whens = append(whens, p.When.text)
 		}
 		// A tier of 0 says that the operation is harmless in the class.
 		if p.Unchecked <= 0 {

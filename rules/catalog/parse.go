@@ -16,7 +16,7 @@ import (
 var data embed.FS
 
 // header is the first line of a file.
-var header = []string{"provider", "service", "operation", "class", "tier", "when", "unchecked"}
+var header = []string{"provider", "service", "operation", "class", "tier", "when", "unchecked", "otherwise"}
 
 // row is one line of a file: what an operation is in one class.
 type row struct {
@@ -65,9 +65,9 @@ const maxErrors = 20
 
 // Parse reads a catalogue from a CSV file. Its first line is
 //
-//	provider,service,operation,class,tier,when,unchecked
+//	provider,service,operation,class,tier,when,unchecked,otherwise
 //
-// of which the last two may be left out; lines that start with # are comments.
+// of which the last three may be left out; lines that start with # are comments.
 // Name is the file's, for errors, which also carry the line. Parse tells all
 // that is wrong with a file, up to twenty errors.
 func Parse(name string, r io.Reader) (*Catalog, error) {
@@ -87,9 +87,9 @@ func Parse(name string, r io.Reader) (*Catalog, error) {
 	for i := range head {
 		head[i] = strings.TrimSpace(head[i])
 	}
-	if columns < len(header)-2 || columns > len(header) || !slices.Equal(head, header[:columns]) {
+	if columns < len(header)-3 || columns > len(header) || !slices.Equal(head, header[:columns]) {
 		line, _ := cr.FieldPos(0)
-		return nil, fmt.Errorf("%s:%d: the first line is %q, expected %q; the last two columns may be left out",
+		return nil, fmt.Errorf("%s:%d: the first line is %q, expected %q; the last three columns may be left out",
 			name, line, strings.Join(head, ","), strings.Join(header, ","))
 	}
 	var (
@@ -147,7 +147,7 @@ func parseRow(record []string, columns int) (row, error) {
 	if len(record) != columns {
 		return row{}, fmt.Errorf("found %d columns, expected %d", len(record), columns)
 	}
-	var f [7]string
+	var f [8]string
 	for i, s := range record {
 		if f[i] = strings.Clone(strings.TrimSpace(s)); !printable(f[i]) {
 			return row{}, fmt.Errorf("column %s: %q holds characters that cannot be shown", header[i], s)
@@ -167,19 +167,38 @@ func parseRow(record []string, columns int) (row, error) {
 	if !ok {
 		return row{}, fmt.Errorf("bad tier %q: a tier is 0 (harmless), 1, 2 or 3 (told always)", f[4])
 	}
-	r.part = Part{Class: r.class, Tier: tier, When: f[5], Unchecked: tier}
-	if f[6] == "" {
+	r.part = Part{Class: r.class, Tier: tier, Unchecked: tier, Otherwise: tier}
+	if f[5] == "" {
+		for i := 6; i < len(f); i++ {
+			if f[i] != "" {
+				return row{}, fmt.Errorf("%s is set, but there is no condition in when", header[i])
+			}
+		}
 		return r, nil
 	}
-	if r.part.When == "" {
-		return row{}, errors.New("unchecked is set, but there is no condition in when")
+	var err error
+	if r.part.When, err = ParseCondition(f[5]); err != nil {
+		return row{}, fmt.Errorf("bad condition %q: %w", f[5], err)
 	}
-	if f[6] == "-" {
-		r.part.Unchecked = NotInClass
-	} else if r.part.Unchecked, ok = parseTier(f[6]); !ok || r.part.Unchecked > tier {
-		return row{}, fmt.Errorf("bad value %q of unchecked: it is a tier up to the row's own, or -", f[6])
+	if r.part.Unchecked, err = parseOther("unchecked", f[6], tier, tier); err != nil {
+		return row{}, err
 	}
-	return r, nil
+	r.part.Otherwise, err = parseOther("otherwise", f[7], NotInClass, tier)
+	return r, err
+}
+
+// parseOther reads the tier that holds where that of the row does not.
+func parseOther(column, s string, empty, most int) (int, error) {
+	switch s {
+	case "":
+		return empty, nil
+	case "-":
+		return NotInClass, nil
+	}
+	if t, ok := parseTier(s); ok && t <= most {
+		return t, nil
+	}
+	return 0, fmt.Errorf("bad value %q of %s: it is a tier up to the row's own, or -", s, column)
 }
 
 func parseTier(s string) (int, bool) {
