@@ -13,6 +13,7 @@ const (
 	ssoPerson             // An assumed role with the e-mail address as session.
 	role                  // An assumed role whose sessions come and go.
 	awsOwn                // A service principal.
+	rootUser              // The account itself. It makes no traffic of its own.
 )
 
 // naming is how a workload names its sessions.

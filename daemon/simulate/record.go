@@ -8,6 +8,21 @@ type renderer struct {
 	day  int32  // The day of the date that is cached.
 	date []byte // "2026-03-02T"
 	tbuf []byte
+	from []byte // The address as text.
+}
+
+// told is what a record says of a call beside its actor, its time and its ids.
+type told struct {
+	op            *api
+	region, agent string
+	// from is the address, or the name of a host.
+	from []byte
+	// code is the error code, empty where it is that which the service has for
+	// the call's failure.
+	code string
+	// params are the request's parameters, nil where they follow from the
+	// operation.
+	params []byte
 }
 
 func newRenderer(t *Traffic) *renderer { return &renderer{t: t, day: -never} }
@@ -31,16 +46,23 @@ func (r *renderer) appendTime(b []byte, t int32) []byte {
 
 // append appends the record of a call.
 func (r *renderer) append(b []byte, c *call) []byte {
+	r.from = appendAddr(r.from[:0], c.addr)
+	return r.record(b, r.t.actors[c.actor], c, &told{
+		op: &catalog[c.api], region: regions[c.region], agent: agents[c.agent], from: r.from,
+	})
+}
+
+// record appends the record of a call of an actor.
+func (r *renderer) record(b []byte, a *actor, c *call, say *told) []byte {
 	start := len(b)
-	a, op := r.t.actors[c.actor], &catalog[c.api]
-	region := regions[c.region]
+	op, region := say.op, say.region
 	r.tbuf = r.appendTime(r.tbuf[:0], c.t)
 	r.fill = filling{id: c.id, acct: a.acct, region: region, time: r.tbuf, millis: (r.t.base.Unix()+int64(c.t))*1000 + int64(c.id%1000)}
 
 	b = append(b, `{"eventVersion":"`...)
 	b = append(b, op.service.format...)
 	b = append(b, `","userIdentity":`...)
-	b = r.appendIdentity(b, a, c)
+	b = r.appendIdentity(b, a, c, op)
 	b = append(b, `,"eventTime":"`...)
 	b = append(b, r.tbuf...)
 	b = append(b, `","eventSource":"`...)
@@ -55,18 +77,21 @@ func (r *renderer) append(b []byte, c *call) []byte {
 		b = append(b, `","userAgent":"`...)
 		b = append(b, a.name...)
 	} else {
-		b = appendAddr(b, c.addr)
+		b = append(b, say.from...)
 		b = append(b, `","userAgent":"`...)
-		b = append(b, agents[c.agent]...)
+		b = append(b, say.agent...)
 	}
 	signin := op.service.source == "signin.amazonaws.com"
 	if c.err != ok {
-		b = r.appendError(b, a, op, c, signin)
+		b = r.appendError(b, a, say, c, signin)
 	}
 	b = append(b, `","requestParameters":`...)
-	if op.req == nil || c.err == denied && c.id%3 == 0 {
+	switch {
+	case say.params != nil:
+		b = append(b, say.params...)
+	case op.req == nil || c.err == denied && c.id%3 == 0:
 		b = append(b, "null"...)
-	} else {
+	default:
 		b = op.req.append(b, &r.fill)
 	}
 	b = append(b, `,"responseElements":`...)
@@ -144,11 +169,28 @@ func (r *renderer) append(b []byte, c *call) []byte {
 }
 
 // appendIdentity appends the userIdentity element.
-func (r *renderer) appendIdentity(b []byte, a *actor, c *call) []byte {
+func (r *renderer) appendIdentity(b []byte, a *actor, c *call, op *api) []byte {
 	if a.kind == awsOwn {
 		b = append(b, `{"type":"AWSService","invokedBy":"`...)
 		b = append(b, a.name...)
 		return append(b, `"}`...)
+	}
+	signin := op.service.source == "signin.amazonaws.com"
+	if a.kind == rootUser {
+		b = append(b, `{"type":"Root","principalId":"`...)
+		b = append(b, a.acct.id...)
+		b = append(b, `","arn":"`...)
+		b = append(b, a.arn...)
+		b = append(b, `","accountId":"`...)
+		b = append(b, a.acct.id...)
+		if signin {
+			return append(b, `","accessKeyId":""}`...)
+		}
+		b = append(b, `","accessKeyId":"`...)
+		b = a.appendKey(b, c)
+		b = append(b, `","sessionContext":{"attributes":{"creationDate":"`...)
+		b = r.appendTime(b, c.sess)
+		return append(b, `","mfaAuthenticated":"true"}}}`...)
 	}
 	if a.kind == iamUser {
 		b = append(b, `{"type":"IAMUser","principalId":"`...)
@@ -157,13 +199,13 @@ func (r *renderer) appendIdentity(b []byte, a *actor, c *call) []byte {
 		b = append(b, a.arn...)
 		b = append(b, `","accountId":"`...)
 		b = append(b, a.acct.id...)
-		if catalog[c.api].service.source != "signin.amazonaws.com" {
+		if !signin {
 			b = append(b, `","accessKeyId":"`...)
 			b = a.appendKey(b, c)
 		}
 		b = append(b, `","userName":"`...)
 		b = append(b, a.name...)
-		if c.flags&console != 0 && catalog[c.api].service.source != "signin.amazonaws.com" {
+		if c.flags&console != 0 && !signin {
 			b = append(b, `","sessionContext":{"attributes":{"creationDate":"`...)
 			b = r.appendTime(b, c.sess)
 			return append(b, `","mfaAuthenticated":"true"}}}`...)
@@ -230,22 +272,29 @@ func (r *renderer) appendScope(b []byte, a *actor, kind, service, resource strin
 
 // appendError appends errorCode and errorMessage, with the quote of the
 // element before still open, and leaves its own last one open.
-func (r *renderer) appendError(b []byte, a *actor, op *api, c *call, signin bool) []byte {
+func (r *renderer) appendError(b []byte, a *actor, say *told, c *call, signin bool) []byte {
+	op := say.op
 	if signin {
 		return append(b, `","errorMessage":"Failed authentication`...)
 	}
+	code := func(own string) []byte {
+		b = append(b, `","errorCode":"`...)
+		if say.code != "" {
+			own = say.code
+		}
+		return append(b, own...)
+	}
 	ec2 := op.service.source == "ec2.amazonaws.com"
-	b = append(b, `","errorCode":"`...)
 	switch c.err {
 	case denied:
-		b = append(b, op.service.denied...)
+		b = code(op.service.denied)
 		if ec2 {
 			b = append(b, `","errorMessage":"You are not authorized to perform this operation. User: `...)
 		} else {
 			b = append(b, `","errorMessage":"User: `...)
 		}
 		b = append(b, a.arn...)
-		if a.kind != iamUser {
+		if a.kind == ssoPerson || a.kind == role {
 			b = a.appendSession(b, c)
 		}
 		b = append(b, ` is not authorized to perform: `...)
@@ -253,19 +302,18 @@ func (r *renderer) appendError(b []byte, a *actor, op *api, c *call, signin bool
 		return append(b, ` because no identity-based policy allows the action`...)
 	case throttled:
 		if ec2 {
-			return append(b, `Client.RequestLimitExceeded","errorMessage":"Request limit exceeded.`...)
+			return append(code("Client.RequestLimitExceeded"), `","errorMessage":"Request limit exceeded.`...)
 		}
-		return append(b, `ThrottlingException","errorMessage":"Rate exceeded`...)
+		return append(code("ThrottlingException"), `","errorMessage":"Rate exceeded`...)
 	case missing:
-		b = append(b, op.service.missing...)
-		return append(b, `","errorMessage":"The specified resource does not exist.`...)
+		return append(code(op.service.missing), `","errorMessage":"The specified resource does not exist.`...)
 	case expired:
-		return append(b, `ExpiredTokenException","errorMessage":"The security token included in the request is expired`...)
+		return append(code("ExpiredTokenException"), `","errorMessage":"The security token included in the request is expired`...)
 	}
 	if ec2 {
-		return append(b, `Client.InvalidParameterValue","errorMessage":"The value supplied for a parameter is not valid.`...)
+		return append(code("Client.InvalidParameterValue"), `","errorMessage":"The value supplied for a parameter is not valid.`...)
 	}
-	return append(b, `ValidationException","errorMessage":"1 validation error detected: a value failed to satisfy its constraint`...)
+	return append(code("ValidationException"), `","errorMessage":"1 validation error detected: a value failed to satisfy its constraint`...)
 }
 
 // eventID is the id of a call's event.
