@@ -40,7 +40,24 @@ type ReplayOptions struct {
 	Judging func(done, total int64)
 	// Failed is told of every record that could not be read.
 	Failed func(event.RecordError)
+	// Now is the clock that says when records were received; nil is the system's.
+	Now    func() time.Time
 	Logger *slog.Logger
+}
+
+func (o *ReplayOptions) setDefaults() {
+	if o.Config == nil {
+		o.Config = config.Default()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Memory <= 0 {
+		o.Memory = 1 << 30
+	}
 }
 
 // Report is what a replay or a rebuild found, and what it cost.
@@ -69,53 +86,76 @@ const eventBytes = 1000
 // two passes: into a temporary log, in whatever order the files are; then
 // through the final engine, hour by hour in order of time.
 func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
-	if o.Config == nil {
-		o.Config = config.Default()
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Memory <= 0 {
-		o.Memory = 1 << 30
-	}
+	o.setDefaults()
 	begun := time.Now()
-	dir, err := os.MkdirTemp(o.TempDir, "insightd-replay-")
+	t, err := openTemporary(o)
 	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	if err := readAll(ctx, o, t.in); err != nil {
+		return nil, err
+	}
+	if err := judgeAll(ctx, o, t.engine, int64(t.in.accepted.Load())); err != nil {
+		return nil, err
+	}
+	return report(t.in, t.engine, t.store, begun)
+}
+
+// temporary is a line of which nothing is kept.
+type temporary struct {
+	dir    string
+	log    *eventlog.Log
+	store  *insight.Store
+	engine *engine.Engine
+	in     *intake
+}
+
+// openTemporary makes the line of a replay, in a folder of its own. The options
+// have their defaults.
+func openTemporary(o ReplayOptions) (t *temporary, err error) {
+	t = &temporary{}
+	defer func() {
+		if err != nil {
+			t.close()
+		}
+	}()
+	if t.dir, err = os.MkdirTemp(o.TempDir, "insightd-replay-"); err != nil {
 		return nil, fmt.Errorf("making a folder for the temporary log: %w; --temp.path names another place", err)
 	}
-	defer os.RemoveAll(dir)
-	log, err := eventlog.Open(eventlog.Options{
-		Dir: dir, NoSync: true, Logger: o.Logger,
+	t.log, err = eventlog.Open(eventlog.Options{
+		Dir: t.dir, NoSync: true, Logger: o.Logger,
 		MaxBufferedBytes: o.Memory / 4, CacheBytes: o.Memory / 16, DedupBytes: int(o.Memory / 16),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the temporary log: %w", err)
 	}
-	defer log.Close()
-	store, err := insight.Open(insight.Options{Logger: o.Logger})
-	if err != nil {
+	if t.store, err = insight.Open(insight.Options{Logger: o.Logger}); err != nil {
 		return nil, err
 	}
-	defer store.Close()
 	enricher, err := enrichment(o.Config)
 	if err != nil {
 		return nil, err
 	}
 	eo := engineOptions(o.Config, enricher)
-	eo.Log, eo.Insights, eo.Logger = log, store, o.Logger
+	eo.Log, eo.Insights, eo.Logger, eo.Now = t.log, t.store, o.Logger, o.Now
 	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
-	eng, err := engine.New(eo)
-	if err != nil {
+	if t.engine, err = engine.New(eo); err != nil {
 		return nil, err
 	}
-	in := &intake{log: log, engine: eng, enricher: enricher, now: time.Now, logger: o.Logger, onFailure: o.Failed}
-	if err := readAll(ctx, o, in); err != nil {
-		return nil, err
+	t.in = &intake{log: t.log, engine: t.engine, enricher: enricher, now: o.Now, logger: o.Logger, onFailure: o.Failed}
+	return t, nil
+}
+
+// close lets go of the line, and of its folder.
+func (t *temporary) close() {
+	if t.store != nil {
+		t.store.Close()
 	}
-	if err := judgeAll(ctx, o, eng, int64(in.accepted.Load())); err != nil {
-		return nil, err
+	if t.log != nil {
+		t.log.Close()
 	}
-	return report(in, eng, store, begun)
+	os.RemoveAll(t.dir)
 }
 
 // judgeAll runs the final pass over what was read.
@@ -131,7 +171,7 @@ func readAll(ctx context.Context, o ReplayOptions, in *intake) error {
 	}
 	for _, path := range o.Paths {
 		if path == "-" {
-			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Logger: o.Logger})
+			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Now: o.Now, Logger: o.Logger})
 			if err := s.Run(ctx, passed{readable{in}}); err != nil {
 				return fmt.Errorf("reading standard input: %w", err)
 			}

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/insightd/insightd/daemon"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -236,28 +234,13 @@ func TestScoreAgreesWithScorePy(t *testing.T) {
 	}
 }
 
-func TestScoreAgreesWithScorePyOnAReplay(t *testing.T) {
-	j := newJudges(t)
-	tr := traffic(t, Options{Seed: 3, Days: 9, WarmupDays: 5, Identities: 30, Incidents: 10, Late: true})
-	truth := tr.Truth()
-	var events, records bytes.Buffer
-	require.NoError(t, WriteNDJSON(t.Context(), &events, tr, nil))
-	rep, err := daemon.Replay(t.Context(), daemon.ReplayOptions{Paths: []string{"-"}, Stdin: &events, TempDir: t.TempDir()})
-	require.NoError(t, err)
-	var read Records
-	enc := json.NewEncoder(&records)
-	for i := range rep.Records {
-		require.NoError(t, enc.Encode(rep.Records[i]))
-		require.NoError(t, read.Add(&rep.Records[i]))
-	}
-	require.NotEmpty(t, rep.Records)
-	j.compare(t, "replay", &truth, records.String())
-
-	// Records as they are and as they are printed say the same.
-	var printed Records
-	require.NoError(t, printed.ReadRecords(bytes.NewReader(records.Bytes())))
-	require.Equal(t, printed.Read(), read.Read())
+// CompareWithScorePy is for the tests that need the whole daemon.
+func CompareWithScorePy(t *testing.T, name string, truth *Truth, records string) {
+	newJudges(t).compare(t, name, truth, records)
 }
+
+// NewTraffic is traffic for them.
+var NewTraffic = traffic
 
 // The golden holds the same numbers where there is no python.
 func TestScoreGolden(t *testing.T) {

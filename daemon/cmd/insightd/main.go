@@ -36,6 +36,9 @@ type command func(ctx context.Context, t *terminal) error
 // usageError is an error in how a command was called.
 type usageError struct{ error }
 
+// scriptError is an error in a script that a command was given.
+type scriptError struct{ error }
+
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -53,7 +56,7 @@ func newApp() (*kingpin.Application, map[string]command, *promslog.Config) {
 
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application, map[string]command){
-		addServe, addDemo, addReplay, addCheck, addSimulate, addDrill, addQuery, addRebuild, addVersion,
+		addServe, addDemo, addReplay, addCheck, addTest, addSimulate, addDrill, addQuery, addRebuild, addVersion,
 	} {
 		add(app, commands)
 	}
@@ -86,6 +89,9 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 		return exitUsage
 	}
 	fmt.Fprintf(errw, "insightd: %v\n", err)
+	if errors.As(err, new(scriptError)) {
+		return exitUsage
+	}
 	return exitError
 }
 
