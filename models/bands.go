@@ -25,7 +25,7 @@ func Bands(f *Family, birth Minute, counts iter.Seq2[Minute, float64], from, to 
 		g := *f
 		g.gaps = slices.Clone(f.gaps)
 		g.dry, g.begun = true, true
-		b := bander{f: &g, c: NewCount(birth), next: from, to: to, step: Minute(max(1, step))}
+		b := bander{f: &g, c: NewCount(birth, Workload), next: from, to: to, step: Minute(max(1, step))}
 		for m, n := range counts {
 			if m >= to {
 				break
@@ -95,7 +95,7 @@ func (b *bander) band(m Minute) Band {
 		at = end
 	}
 	out := Band{Start: m, Expected: mu}
-	out.Lower = nbLower(mu, c.dispersed(w, b.f.pool.dispersed(w)), bandLower)
+	out.Lower = nbLower(mu, c.dispersed(w, b.f.pool(&c).dispersed(w)), bandLower)
 	out.Upper = b.f.upper(&c, nil, w, m, mu)
 	if within {
 		b.last, b.rate, b.hour = out, c.rate, m/60

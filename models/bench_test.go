@@ -33,7 +33,7 @@ func benchmarkAdd(b *testing.B, series int, zipf bool, perMinute int) {
 	f := NewFamily(Calls())
 	counts := make([]Count, series)
 	for i := range counts {
-		counts[i] = NewCount(epoch)
+		counts[i] = NewCount(epoch, Workload)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	z := rand.NewZipf(r, 1.1, 10, uint64(series-1))
@@ -71,7 +71,7 @@ func benchmarkAdd(b *testing.B, series int, zipf bool, perMinute int) {
 	known := map[int]Count{}
 	for k, n := range times {
 		if _, ok := known[n]; !ok {
-			c := NewCount(epoch)
+			c := NewCount(epoch, Workload)
 			for t := epoch; t < m; t++ {
 				if r.Float64() < float64(n)/float64(at) {
 					f.Add(&c, &who, t, 1+float64(r.IntN(3)))
@@ -117,7 +117,7 @@ func BenchmarkAdvance(b *testing.B) {
 	counts := make([]Count, series)
 	who := NewNovelty(epoch)
 	for i := range counts {
-		counts[i] = NewCount(epoch)
+		counts[i] = NewCount(epoch, Workload)
 		f.Add(&counts[i], &who, epoch, 1)
 	}
 	m := epoch

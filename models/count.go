@@ -71,7 +71,7 @@ type Count struct {
 	busy     uint8 // minutes with calls in this hour
 	busyFive uint8 // five-minute buckets with calls in this hour
 	hold     uint8 // how long the open episode outlives quiet, in minutes
-	_        uint8
+	group    Group
 	base     uint16 // the week in which a count in the profile weighs 1
 
 	minutes [5]uint16  // calls of the last five minutes, by minute modulo 5
@@ -106,13 +106,28 @@ type Count struct {
 // the weights.
 type dispersion struct{ sum, weight float32 }
 
+// Group is who a series is about: people are compared with people, since
+// their surprises are more and of another size than those of programs.
+type Group uint8
+
+// The groups.
+const (
+	Workload Group = iota // a program, or the account as a whole
+	Person
+	groups
+)
+
 // NewCount returns the state of a series that has seen nothing. birth is the
 // first minute of its identity, not of the series: that an API was not called
 // since then is evidence.
-func NewCount(birth Minute) Count {
+func NewCount(birth Minute, g Group) Count {
 	week, _ := hourOfWeek(birth / 60)
-	return Count{birth: birth, cur: birth, call: birth, run: birth, base: uint16(week)}
+	return Count{birth: birth, cur: birth, call: birth, run: birth, base: uint16(week), group: min(g, groups-1)}
 }
+
+// SetGroup moves a series to a group: an identity may show only in time that it
+// is a person.
+func (c *Count) SetGroup(g Group) { c.group = min(g, groups-1) }
 
 // Pending reports whether time alone can change something worth telling: an
 // episode or a cluster of surprises is open.
@@ -279,7 +294,7 @@ func (c *Count) closeHour(f *Family, h int32, noise bool) {
 			float64(c.dayExp)+unpack(c.expect[first])*expectUnit)
 		for w := range c.disp {
 			if c.disp[w].weight > 3 && !f.dry {
-				f.pool.learnDispersion(w, c.dispersed(w, ownDispersion))
+				f.pool(c).learnDispersion(w, c.dispersed(w, ownDispersion))
 			}
 		}
 	}

@@ -28,7 +28,7 @@ type change struct {
 
 func newRig(t *testing.T, p Params, seed uint64) *rig {
 	who := NewNovelty(epoch)
-	return &rig{t: t, f: NewFamily(p), c: NewCount(epoch), who: &who, m: epoch, g: &maker{Rand: rand.New(rand.NewPCG(seed, 9))}}
+	return &rig{t: t, f: NewFamily(p), c: NewCount(epoch, Workload), who: &who, m: epoch, g: &maker{Rand: rand.New(rand.NewPCG(seed, 9))}}
 }
 
 // step tells of n calls in the next minute.
@@ -139,7 +139,7 @@ func TestTailIsCalibrated(t *testing.T) {
 						continue
 					}
 					of[w]++
-					phi := r.c.dispersed(w, r.f.pool.dispersed(w))
+					phi := r.c.dispersed(w, r.f.pools[Workload].dispersed(w))
 					if nbTail(s.observed[w], s.expected[w], phi) > 2 {
 						over[w]++
 					}
@@ -334,7 +334,7 @@ func TestSteadySeriesStayQuiet(t *testing.T) {
 	g := &maker{Rand: rand.New(rand.NewPCG(11, 1))}
 	counts, rates, who := make([]Count, series), make([]float64, series), make([]Novelty, series)
 	for i := range counts {
-		counts[i], rates[i], who[i] = NewCount(epoch), g.scaled(0.005, 4), NewNovelty(epoch)
+		counts[i], rates[i], who[i] = NewCount(epoch, Workload), g.scaled(0.005, 4), NewNovelty(epoch)
 	}
 	starts := 0
 	for m := epoch; m < epoch+weeks*weekMinutes; m++ {
@@ -536,14 +536,14 @@ func TestOddCalls(t *testing.T) {
 	require.Equal(t, m, r.c.cur)
 	// A series may begin long after, or in, its identity's first minute.
 	for _, birth := range []Minute{0, 1, 59, 60, epoch} {
-		c := NewCount(birth)
+		c := NewCount(birth, Workload)
 		require.Zero(t, r.f.Add(&c, nil, birth, 1).F)
 		for m := birth; m < birth+3*dayMinutes; m += 17 {
 			v := r.f.Add(&c, nil, m, 2)
 			require.False(t, math.IsNaN(v.F))
 		}
 	}
-	require.Zero(t, r.f.Peek(NewCount(epoch), NewNovelty(epoch), epoch-10, 3).F)
+	require.Zero(t, r.f.Peek(NewCount(epoch, Workload), NewNovelty(epoch), epoch-10, 3).F)
 }
 
 func TestVerdictExplains(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // both directions.
 
 // stateVersion is the version of the formats.
-const stateVersion = 1
+const stateVersion = 2
 
 // mostValue bounds every number in a state.
 const mostValue = 1e18
@@ -149,7 +149,7 @@ func (c *Count) fields(d *codec) {
 	}
 	d.u16s(c.minutes[:])
 	d.u16s(c.fives[:])
-	d.u8(&c.flags, &c.class, &c.busy, &c.busyFive, &c.hold)
+	d.u8(&c.flags, &c.class, &c.busy, &c.busyFive, &c.hold, (*uint8)(&c.group))
 	d.u16(&c.base)
 	d.minute(&c.alarm, &c.open, &c.from, &c.carried, &c.shiftAt)
 	d.f32(&c.calls, &c.due, &c.shiftBy, &c.shiftN, &c.shiftExp, &c.active, &c.season)
@@ -166,7 +166,7 @@ func (c *Count) fields(d *codec) {
 	for _, p := range c.disp {
 		d.bad = d.bad || p.sum < 0 || p.weight < 0
 	}
-	d.bad = d.bad || c.class >= classes || c.birth < 0 || c.cur < c.birth || c.rate < 0 || c.before < 0 ||
+	d.bad = d.bad || c.class >= classes || c.group >= groups || c.birth < 0 || c.cur < c.birth || c.rate < 0 || c.before < 0 ||
 		c.hour < 0 || c.day < 0 || c.dayExp < 0 || c.total < 0 || c.active < 0 || c.shiftBy < 0
 }
 
@@ -237,7 +237,24 @@ func (f *Family) fields(d *codec) {
 	d.f64(&f.params.Threshold, &f.params.Potential)
 	d.bool(&f.begun)
 	d.minute(&f.begin, &f.kept)
-	p := &f.pool
+	for g := range f.pools {
+		f.pools[g].fields(d)
+	}
+	n := uint32(len(f.gaps))
+	d.u32(&n)
+	if d.reading {
+		if n > gapsKept {
+			d.bad = true
+			return
+		}
+		f.gaps = make(gaps, n)
+	}
+	for i := range f.gaps {
+		d.minute(&f.gaps[i].from, &f.gaps[i].to)
+	}
+}
+
+func (p *pool) fields(d *codec) {
 	for w := range p.cells {
 		for c := range p.cells[w] {
 			e := &p.cells[w][c]
@@ -252,18 +269,6 @@ func (f *Family) fields(d *codec) {
 		d.f64(&p.logDisp[w], &p.disps[w])
 	}
 	d.f64(&p.surprises, &p.identities)
-	n := uint32(len(f.gaps))
-	d.u32(&n)
-	if d.reading {
-		if n > gapsKept {
-			d.bad = true
-			return
-		}
-		f.gaps = make(gaps, n)
-	}
-	for i := range f.gaps {
-		d.minute(&f.gaps[i].from, &f.gaps[i].to)
-	}
 }
 
 // AppendBinary appends to b what the family has learned, with its threshold and

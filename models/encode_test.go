@@ -49,7 +49,7 @@ func TestStatesSurvive(t *testing.T) {
 }
 
 func TestDamagedStates(t *testing.T) {
-	c := NewCount(epoch)
+	c := NewCount(epoch, Workload)
 	raw, err := c.MarshalBinary()
 	require.NoError(t, err)
 	want := c
@@ -66,7 +66,7 @@ func TestDamagedStates(t *testing.T) {
 
 // FuzzCount reads states from anywhere, and runs what can be read.
 func FuzzCount(f *testing.F) {
-	c := NewCount(epoch)
+	c := NewCount(epoch, Workload)
 	fam := NewFamily(Calls())
 	for m := epoch; m < epoch+2*weekMinutes; m += 7 {
 		fam.Add(&c, nil, m, float64(m%5))

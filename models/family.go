@@ -8,7 +8,7 @@ import "iter"
 type Family struct {
 	params Params
 	prior  *prior
-	pool   pool
+	pools  [groups]pool
 	gaps   gaps
 	begin  Minute // the first minute that it was told of
 	begun  bool
@@ -25,12 +25,22 @@ func NewFamily(p Params) *Family {
 	if f.params.Threshold == 0 {
 		f.params.Threshold = DefaultThreshold
 	}
-	for w := range f.pool.cells {
-		for c := range f.pool.cells[w] {
-			f.pool.cells[w][c].fit(&f.prior[w][c])
+	for g := range f.pools {
+		for w := range f.pools[g].cells {
+			for c := range f.pools[g].cells[w] {
+				f.pools[g].cells[w][c].fit(&f.prior[g][w][c])
+			}
 		}
 	}
 	return f
+}
+
+// pool is what the series of a series' group share.
+func (f *Family) pool(c *Count) *pool { return &f.pools[c.group] }
+
+// cell is what they share in a window and a class, and what was shipped of it.
+func (f *Family) cell(c *Count, w, class int) (*cell, *priorCell) {
+	return &f.pools[c.group].cells[w][class], &f.prior[c.group][w][class]
 }
 
 // Threshold is the F at which an episode starts.
@@ -229,8 +239,8 @@ func (f *Family) Advance(m Minute, live iter.Seq2[*Count, *Novelty]) {
 		return
 	}
 	weeks := float64(m-f.kept) / weekMinutes
-	var series [windows][classes]float64
-	var potential [classes]float64
+	var series [groups][windows][classes]float64
+	var potential [groups][classes]float64
 	for c, who := range live {
 		if c.birth > m {
 			continue
@@ -238,7 +248,7 @@ func (f *Family) Advance(m Minute, live iter.Seq2[*Count, *Novelty]) {
 		f.closeClusters(c, who, m)
 		for w := range c.surprise {
 			class, _ := c.maturity(w, m)
-			series[w][class]++
+			series[c.group][w][class]++
 		}
 		if who != nil && who.mark < m {
 			who.mark = m
@@ -246,16 +256,18 @@ func (f *Family) Advance(m Minute, live iter.Seq2[*Count, *Novelty]) {
 			if class == classCore {
 				class = classFirst
 			}
-			potential[class] += f.params.Potential
-			f.pool.identities += weeks
+			potential[c.group][class] += f.params.Potential
+			f.pool(c).identities += weeks
 		}
 	}
-	for w := range series {
-		for class := range series[w] {
-			if class == classFirst && m-f.begin < dayMinutes {
-				continue
+	for g := range series {
+		for w := range series[g] {
+			for class, n := range series[g][w] {
+				if class == classFirst && m-f.begin < dayMinutes {
+					continue
+				}
+				f.pools[g].cells[w][class].weeks += weeks * (n + potential[g][class])
 			}
-			f.pool.cells[w][class].weeks += weeks * (series[w][class] + potential[class])
 		}
 	}
 	f.kept = m

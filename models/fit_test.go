@@ -59,7 +59,7 @@ func TestFitPrior(t *testing.T) {
 			o := replay(tr, p)
 			for w := range sum {
 				for c := range sum[w] {
-					e := &o.family.pool.cells[w][c]
+					e := &o.family.pools[Workload].cells[w][c]
 					sum[w][c].n += e.n
 					sum[w][c].weeks += e.weeks
 					sum[w][c].sum += e.sum

@@ -13,6 +13,10 @@ type Params struct {
 	// used before".
 	Potential float64
 
+	// Clean says that the traffic has nothing in it that an insight is for: every
+	// surprise then belongs to what series share. It is for fitting priors.
+	Clean bool
+
 	prior *prior
 }
 

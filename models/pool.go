@@ -71,14 +71,14 @@ type cell struct {
 	curve  [excessBins + 1]float32
 }
 
-// learn takes the largest excess of a cluster.
-func (e *cell) learn(x float64, p *priorCell) {
+// learn takes the largest excess of a cluster, which counts for weight of one.
+func (e *cell) learn(x, weight float64, p *priorCell) {
 	z := size(x)
-	e.n++
-	e.sum += z
-	e.sq += z * z
-	e.bins[min(excessBins-1, int(z/binWidth))]++
-	if e.n-e.fitted >= max(1, 0.02*e.fitted) {
+	e.n += weight
+	e.sum += weight * z
+	e.sq += weight * z * z
+	e.bins[min(excessBins-1, int(z/binWidth))] += float32(weight)
+	if e.n-e.fitted >= max(0.5, 0.02*e.fitted) {
 		e.fit(p)
 	}
 }

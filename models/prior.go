@@ -20,15 +20,16 @@ func (p *priorCell) tail(x float64) float64 {
 }
 
 // prior is what a family is shipped with.
-type prior [windows][classes]priorCell
+type prior [groups][windows][classes]priorCell
 
 // plainPrior is that of a family of which nothing is known.
 var plainPrior = func() (p prior) {
-	for w := range p {
-		for c := range p[w] {
-			p[w][c] = priorCell{rate: 0.5, size: 0.6, exp: 1.2, heavy: 0.3, scale: 4, shape: 1.5}
+	for w := range p[0] {
+		for c := range p[0][w] {
+			p[0][w][c] = priorCell{rate: 0.5, size: 0.6, exp: 1.2, heavy: 0.3, scale: 4, shape: 1.5}
 		}
 	}
+	p[1] = p[0]
 	return p
 }()
 
@@ -36,17 +37,18 @@ var plainPrior = func() (p prior) {
 // surprises are held to be three times as rare. It is not fitted.
 var breadthPrior = func() prior {
 	p := errorsPrior
-	for w := range p {
-		for c := range p[w] {
-			p[w][c].rate /= 3
+	for w := range p[0] {
+		for c := range p[0][w] {
+			p[0][w][c].rate /= 3
 		}
 	}
+	p[1] = p[0]
 	return p
 }()
 
 // callsPrior is fitted to calls by identity and API. Each line: rate, size, exp,
 // heavy, scale, shape.
-var callsPrior = prior{
+var callsPrior = both([windows][classes]priorCell{
 	{
 		{0.01444, 1.71, 0.8, 0.9, 64, 3},     // first day of the identity; 0 clusters
 		{0.01907, 1.5, 4, 0.98, 32, 4},       // no surprise yet, busy in many hours of the day; 40 clusters
@@ -91,10 +93,10 @@ var callsPrior = prior{
 		{0.7871, 0.473, 0.5, 0.1, 128, 3},  // three to nine surprises before; 767 clusters
 		{0.7483, 0.494, 0.5, 0.1, 64, 1.5}, // ten or more surprises before; 0 clusters
 	},
-}
+})
 
 // errorsPrior is fitted to errors by identity and API.
-var errorsPrior = prior{
+var errorsPrior = both([windows][classes]priorCell{
 	{
 		{0.01514, 1.31, 1.2, 0.98, 32, 4},    // first day of the identity; 0 clusters
 		{0.01061, 1.53, 4, 0.98, 64, 6},      // no surprise yet, busy in many hours of the day; 9 clusters
@@ -139,4 +141,6 @@ var errorsPrior = prior{
 		{0.5964, 0.348, 0.8, 0.05, 8, 1},    // three to nine surprises before; 209 clusters
 		{0.5864, 0.389, 0.5, 0.2, 2, 1},     // ten or more surprises before; 0 clusters
 	},
-}
+})
+
+func both(p [windows][classes]priorCell) prior { return prior{p, p} }

@@ -120,7 +120,7 @@ func replay(t *traffic, p Params) *outcome {
 			w := &who[t.lines[c.line].who]
 			if !begun[c.line] {
 				begun[c.line] = true
-				o.counts[c.line] = NewCount(t.births[t.lines[c.line].who])
+				o.counts[c.line] = NewCount(t.births[t.lines[c.line].who], Workload)
 				w.New(m)
 			}
 			tell(c.line, m, f.Add(&o.counts[c.line], w, m, c.n))

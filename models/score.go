@@ -120,7 +120,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	if x-mu < f.params.MinEffect {
 		return 0, 0, 0
 	}
-	phi := c.dispersed(w, f.pool.dispersed(w))
+	phi := c.dispersed(w, f.pool(c).dispersed(w))
 	if x <= mu+0.8*math.Sqrt(mu*phi) { // Surely no exceedance.
 		return 0, 0, 0
 	}
@@ -128,28 +128,34 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	if !(tail > exceedance) { // Nor where a damaged state made it no number.
 		return 0, 0, 0
 	}
-	excess := tail - exceedance
-	class, n := c.maturity(w, m)
-	e, p := &f.pool.cells[w][class], &f.prior[w][class]
-	s, rate := e.tail(excess), e.rate(p)
-	if n < ownClusters {
-		rate *= f.habit(who, m)
-		if class == classRarely || class == classNow || class == classOften {
-			rate *= unbegun
-		}
-	}
-	if n >= ownClusters {
-		mean, variance := c.sizes(w, n, e, p)
-		s = (1-pooledTail)*gammaTail(size(excess), mean, variance) + pooledTail*s
-		rate = (n + 1) / (c.weeks(m) + 1/rate)
-	}
-	base = max(0, -math.Log10(max(rate*s, tiny))-log4)
+	n, rarity := f.rarity(c, who, w, m, tail-exceedance)
+	base = max(0, rarity)
 	score = base
 	if !c.young(m) {
 		raw := min(nbTail(x, mu, c.dispersed(w, ownDispersion)), mostTail)
 		score = max(score, gateBase[w]+math.Log2(raw/gateTail)-math.Log2(1+gateRuns*n/(float64(c.active)+1)))
 	}
 	return tail, base, score
+}
+
+// rarity is -log10 of how many clusters with such an excess or a larger one are
+// expected in a week of the series, less what is paid for the windows; and the
+// series' own clusters.
+func (f *Family) rarity(c *Count, who *Novelty, w int, m Minute, excess float64) (n, rarity float64) {
+	class, n := c.maturity(w, m)
+	e, p := f.cell(c, w, class)
+	s, rate := e.tail(excess), e.rate(p)
+	if n < ownClusters {
+		rate *= f.habit(c, who, m)
+		if class == classRarely || class == classNow || class == classOften {
+			rate *= unbegun
+		}
+	} else {
+		mean, variance := c.sizes(w, n, e, p)
+		s = (1-pooledTail)*gammaTail(size(excess), mean, variance) + pooledTail*s
+		rate = (n + 1) / (c.weeks(m) + 1/rate)
+	}
+	return n, -math.Log10(max(rate*s, tiny)) - log4
 }
 
 // sizes are the mean and the variance of the sizes of a series' clusters, shrunk
@@ -166,11 +172,11 @@ func (c *Count) sizes(w int, n float64, e *cell, p *priorCell) (mean, variance f
 
 // habit is how much more often than others an identity's series surprise for
 // the first time.
-func (f *Family) habit(who *Novelty, m Minute) float64 {
+func (f *Family) habit(c *Count, who *Novelty, m Minute) float64 {
 	if who == nil {
 		return 1
 	}
-	mean := (f.pool.surprises + 1) / (f.pool.identities + 4)
+	mean := (f.pool(c).surprises + 1) / (f.pool(c).identities + 4)
 	weeks := surpriseHalfLife / weekMinutes / math.Ln2 * (1 - math.Exp2(-float64(m-who.birth)/surpriseHalfLife))
 	return (who.known(m) + habitPrior) / (weeks*mean + habitPrior)
 }
@@ -189,9 +195,10 @@ func (f *Family) upper(c *Count, who *Novelty, w int, m Minute, mu float64) floa
 func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 	p := &c.surprise[w]
 	class, n := c.maturity(w, p.end)
-	e, prior := &f.pool.cells[w][class], &f.prior[w][class]
+	e, prior := f.cell(c, w, class)
 	x := float64(p.max)
 	p.max = 0
+	weight := f.innocence(c, who, w, p.end, x)
 	z := size(x)
 	if n >= ownClusters {
 		mean, variance := c.sizes(w, n, e, prior)
@@ -201,19 +208,34 @@ func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 		// On a stream's first day everybody seems new. And what surprises
 		// before anything is known of a series says nothing of it.
 		if c.birth-f.begin >= dayMinutes && !f.dry {
-			e.learn(x, prior)
+			e.learn(x, weight, prior)
 		}
 		return
 	}
 	if !f.dry {
-		e.learn(x, prior)
+		e.learn(x, weight, prior)
 	}
 	if who != nil && n < ownClusters && who.surprise(p.end) && !f.dry {
-		f.pool.surprises++
+		f.pool(c).surprises++
 	}
 	p.n++
 	p.sum += float32(z)
 	p.sq += float32(z * z)
+}
+
+// trueRate is how many clusters a series-week are taken to be what an insight is
+// for, rather than chance.
+const trueRate = 1e-3
+
+// innocence is the probability that a cluster is chance and belongs into the
+// pool: where fewer of its size are expected than there are true ones, it
+// mostly is one of these.
+func (f *Family) innocence(c *Count, who *Novelty, w int, m Minute, excess float64) float64 {
+	if f.params.Clean {
+		return 1
+	}
+	_, rarity := f.rarity(c, who, w, m, excess)
+	return 1 / (1 + trueRate*math.Pow(10, min(rarity+log4, 300)))
 }
 
 // closeClusters ends the clusters that are over in minute m.

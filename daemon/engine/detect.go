@@ -101,7 +101,7 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	}
 	usual := attributes{n.identity, n.agent, n.code, s.symbols.of(e.Source.Address), n.api}
 	var buf [feedsMost]feed
-	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), m) {
+	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), w.birth, m) {
 		if !f.counts {
 			// Calls count from the series' first error on: most have none.
 			if x := s.models[f.key]; x != nil {
@@ -159,23 +159,25 @@ type feed struct {
 const feedsMost = 9
 
 // feeds lists the series that an event feeds. a is what its identity has done
-// with its API so far, and is moved on.
-func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, m models.Minute) []feed {
+// with its API so far, and is moved on; birth is when the identity came.
+func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m models.Minute) []feed {
 	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
-	if write {
+	// What fails is told once, as an error: a script that tries the same in vain
+	// is no burst of calls.
+	if write && !failed {
 		out = append(out, feed{modelKey{kindCalls, n.region, n.identity, n.api}, true, false},
 			feed{modelKey{kindAccountCalls, n.region, n.api, 0}, true, false})
 	}
 	if e.Actor.Kind == event.KindCloudService {
 		return out
 	}
-	if c := e.Actor.Credential; write && c != "" {
+	if c := e.Actor.Credential; write && !failed && c != "" {
 		key, by := symbol(0), n.identity
 		if longLived(e.Provider, c) {
 			key, by = s.symbols.of(c), 0
 		}
 		out = append(out, feed{modelKey{kindKey, n.region, key, by}, true, false})
-		if m-a.first < 1440 {
+		if m-a.first < 1440 && m-birth >= 1440 { // On the first day everything is new.
 			out = append(out, feed{modelKey{kindNewAPIs, n.region, key, by}, true, false})
 		}
 	}
@@ -260,11 +262,20 @@ func (s *stream) newModelled(k modelKey, w *who) *modelled {
 	if w != nil {
 		birth = w.birth
 	}
-	x := &modelled{key: k, who: w, count: models.NewCount(birth)}
+	x := &modelled{key: k, who: w, count: models.NewCount(birth, groupOf(w))}
 	if kinds[k.kind].errors {
 		x.share = new(models.Share)
 	}
 	return x
+}
+
+// groupOf is with whom a series of an identity is compared; of the account's
+// own where w is nil.
+func groupOf(w *who) models.Group {
+	if w != nil && (w.kind == event.KindHuman || w.kind == event.KindRoot) {
+		return models.Person
+	}
+	return models.Workload
 }
 
 // makeRoom forgets the model states that were idle longest, a twentieth of them,
@@ -370,6 +381,7 @@ func (s *stream) judge(m models.Minute) {
 				x.share.Add(m, x.calls, x.n)
 			}
 			if x.n > 0 {
+				x.count.SetGroup(groupOf(x.who))
 				s.follow(x, m, s.families[x.key.kind].Add(&x.count, s.noveltyOf(x), m, x.n))
 			}
 		}

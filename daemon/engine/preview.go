@@ -193,7 +193,7 @@ func (s *stream) arrive(e *event.Event) {
 		return
 	}
 	var buf [feedsMost]feed
-	for _, f := range s.feeds(buf[:0], e, n, p.api(w, n, m), m) {
+	for _, f := range s.feeds(buf[:0], e, n, p.api(w, n, m), w.birth, m) {
 		if !f.counts && s.models[f.key] == nil && p.series[f.key] == nil {
 			continue
 		}

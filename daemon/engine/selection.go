@@ -111,7 +111,7 @@ func (s *stream) selection(x *modelled) selection {
 	}
 	switch x.key.kind {
 	case kindCalls, kindKey, kindNewAPIs, kindAccountCalls:
-		q.access = event.AccessWrite
+		q.access, q.outcome = event.AccessWrite, event.OutcomeSuccess
 	default:
 		q.outcome = event.OutcomeError
 	}
