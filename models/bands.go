@@ -95,7 +95,7 @@ func (b *bander) band(m Minute) Band {
 		at = end
 	}
 	out := Band{Start: m, Expected: mu}
-	out.Lower = nbLower(mu, c.dispersed(w, b.f.pool(&c).dispersed(w)), bandLower)
+	out.Lower = nbLower(mu, c.dispersed(w, b.f.dispersed(&c, w)), bandLower)
 	out.Upper = b.f.upper(&c, nil, w, m, mu)
 	if within {
 		b.last, b.rate, b.hour = out, c.rate, m/60

@@ -139,7 +139,7 @@ func TestTailIsCalibrated(t *testing.T) {
 						continue
 					}
 					of[w]++
-					phi := r.c.dispersed(w, r.f.pools[Workload].dispersed(w))
+					phi := r.c.dispersed(w, r.f.dispersed(&r.c, w))
 					if nbTail(s.observed[w], s.expected[w], phi) > 2 {
 						over[w]++
 					}

@@ -1,6 +1,9 @@
 package models
 
-import "iter"
+import (
+	"iter"
+	"math"
+)
 
 // Family is what the series of one stream and one kind share: parameters, the
 // pools of surprises, the population's dispersion, and the gaps in the data.
@@ -18,7 +21,7 @@ type Family struct {
 
 // NewFamily returns a family that knows only what it was shipped with.
 func NewFamily(p Params) *Family {
-	f := &Family{params: p, prior: p.prior}
+	f := &Family{params: p, prior: priors()[p.Name]}
 	if f.prior == nil {
 		f.prior = &plainPrior
 	}
@@ -28,7 +31,7 @@ func NewFamily(p Params) *Family {
 	for g := range f.pools {
 		for w := range f.pools[g].cells {
 			for c := range f.pools[g].cells[w] {
-				f.pools[g].cells[w][c].fit(&f.prior[g][w][c])
+				f.pools[g].cells[w][c].fit(&f.prior[g].cells[w][c])
 			}
 		}
 	}
@@ -38,9 +41,16 @@ func NewFamily(p Params) *Family {
 // pool is what the series of a series' group share.
 func (f *Family) pool(c *Count) *pool { return &f.pools[c.group] }
 
+// dispersed is the population's dispersion in a window. What was shipped weighs
+// ten series.
+func (f *Family) dispersed(c *Count, w int) float64 {
+	p := f.pool(c)
+	return math.Exp((p.logDisp[w] + priorSeries*math.Log(f.prior[c.group].dispersion[w])) / (p.disps[w] + priorSeries))
+}
+
 // cell is what they share in a window and a class, and what was shipped of it.
 func (f *Family) cell(c *Count, w, class int) (*cell, *priorCell) {
-	return &f.pools[c.group].cells[w][class], &f.prior[c.group][w][class]
+	return &f.pools[c.group].cells[w][class], &f.prior[c.group].cells[w][class]
 }
 
 // Threshold is the F at which an episode starts.

@@ -2,6 +2,9 @@ package models
 
 // Params set up a Family.
 type Params struct {
+	// Name is the name under which the family's prior is shipped; where there is
+	// none of that name, nothing is taken to be known.
+	Name string
 	// MinEffect is how many calls a window must have above its expectation to
 	// be looked at, in calls.
 	MinEffect float64
@@ -12,40 +15,56 @@ type Params struct {
 	// day, as far as anybody knows: they are part of the exposure of "never
 	// used before".
 	Potential float64
-
 	// Clean says that the traffic has nothing in it that an insight is for: every
 	// surprise then belongs to what series share. It is for fitting priors.
 	Clean bool
-
-	prior *prior
 }
 
 // DefaultThreshold is one false insight in a thousand series-weeks.
 const DefaultThreshold = 3
 
-// Calls are the parameters of calls by identity and API, and by API.
+// Calls are the parameters of calls by identity and API.
 func Calls() Params {
-	return Params{MinEffect: 20, Threshold: DefaultThreshold, Potential: 50, prior: &callsPrior}
+	return Params{Name: "calls", MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
+}
+
+// AccountCalls are the parameters of calls of an API by anybody.
+func AccountCalls() Params {
+	return Params{Name: "accountCalls", MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
 }
 
 // Credentials are the parameters of the writes of an access key.
 func Credentials() Params {
-	return Params{MinEffect: 10, Threshold: DefaultThreshold, Potential: 1, prior: &callsPrior}
+	return Params{Name: "credentials", MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
 }
 
-// Errors are the parameters of errors by identity, by identity and API, by code
-// and by service.
+// NewAPIs are the parameters of writes to APIs first used within a day.
+func NewAPIs() Params {
+	return Params{Name: "newAPIs", MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
+}
+
+// Errors are the parameters of the errors of an identity.
 func Errors() Params {
-	return Params{MinEffect: 5, Threshold: DefaultThreshold, Potential: 3, prior: &errorsPrior}
+	return Params{Name: "errors", MinEffect: 5, Threshold: DefaultThreshold, Potential: 3}
+}
+
+// APIErrors are the parameters of errors by identity and API.
+func APIErrors() Params {
+	return Params{Name: "apiErrors", MinEffect: 5, Threshold: DefaultThreshold, Potential: 3}
+}
+
+// AccountCodes are the parameters of errors of one code by anybody.
+func AccountCodes() Params {
+	return Params{Name: "accountCodes", MinEffect: 5, Threshold: DefaultThreshold, Potential: 3}
+}
+
+// AccountErrors are the parameters of errors of a service by anybody.
+func AccountErrors() Params {
+	return Params{Name: "accountErrors", MinEffect: 5, Threshold: DefaultThreshold, Potential: 3}
 }
 
 // Breadth are the parameters of denied calls to APIs that the identity never
 // succeeded in.
 func Breadth() Params {
-	return Params{MinEffect: 4, Threshold: DefaultThreshold, Potential: 1, prior: &breadthPrior}
-}
-
-// NewAPIs are the parameters of writes to APIs first used within a day.
-func NewAPIs() Params {
-	return Params{MinEffect: 10, Threshold: DefaultThreshold, Potential: 1, prior: &callsPrior}
+	return Params{Name: "breadth", MinEffect: 4, Threshold: DefaultThreshold, Potential: 1}
 }

@@ -36,6 +36,10 @@ const (
 	priorClusters = 20
 	// priorSurprises is how many clusters the shipped rates weigh.
 	priorSurprises = 3
+	// priorSeries is how many series the shipped dispersions weigh.
+	priorSeries = 10
+	// priorWeeks is how many weeks of identities the shipped habits weigh.
+	priorWeeks = 4
 	// tailClusters is how many of the largest clusters the pool's tail is
 	// fitted to.
 	tailClusters = 20
@@ -137,7 +141,7 @@ func (e *cell) rate(p *priorCell) float64 {
 // moments are the mean and the mean square of the sizes of clusters.
 func (e *cell) moments(p *priorCell) (mean, sq float64) {
 	n := e.n + priorClusters
-	return (e.sum + priorClusters*p.size) / n, (e.sq + priorClusters*2*p.size*p.size) / n
+	return (e.sum + priorClusters*p.size) / n, (e.sq + priorClusters*p.square) / n
 }
 
 // pool is what the series of a family share.
@@ -149,12 +153,6 @@ type pool struct {
 	// surprises and identities are days with a first surprise, and the weeks of
 	// identities in which they fell.
 	surprises, identities float64
-}
-
-// dispersed is the population's dispersion in a window. The prior weighs ten
-// series.
-func (p *pool) dispersed(w int) float64 {
-	return math.Exp((p.logDisp[w] + 10) / (p.disps[w] + 10))
 }
 
 // learnDispersion takes the dispersion of a series, one of many: the last

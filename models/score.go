@@ -120,7 +120,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	if x-mu < f.params.MinEffect {
 		return 0, 0, 0
 	}
-	phi := c.dispersed(w, f.pool(c).dispersed(w))
+	phi := c.dispersed(w, f.dispersed(c, w))
 	if x <= mu+0.8*math.Sqrt(mu*phi) { // Surely no exceedance.
 		return 0, 0, 0
 	}
@@ -176,7 +176,8 @@ func (f *Family) habit(c *Count, who *Novelty, m Minute) float64 {
 	if who == nil {
 		return 1
 	}
-	mean := (f.pool(c).surprises + 1) / (f.pool(c).identities + 4)
+	p := f.pool(c)
+	mean := (p.surprises + priorWeeks*f.prior[c.group].habit) / (p.identities + priorWeeks)
 	weeks := surpriseHalfLife / weekMinutes / math.Ln2 * (1 - math.Exp2(-float64(m-who.birth)/surpriseHalfLife))
 	return (who.known(m) + habitPrior) / (weeks*mean + habitPrior)
 }

@@ -475,3 +475,34 @@ func (g *maker) attack() {
 		t.incidents = append(t.incidents, s)
 	}
 }
+
+// thinned keeps of every call whether it failed: few do, but for some series
+// most.
+func thinned(t *traffic, seed uint64) *traffic {
+	g := &maker{Rand: rand.New(rand.NewPCG(seed, 5))}
+	out := *t
+	out.lines = nil
+	for _, l := range t.lines {
+		q := g.scaled(0.003, 0.1)
+		if g.Float64() < 0.05 {
+			q = g.uniform(0.2, 1)
+		}
+		e := line{who: l.who, api: l.api}
+		for _, s := range l.samples {
+			k := 0.0
+			for range int(s.n) {
+				if g.Float64() < q {
+					k++
+				}
+			}
+			if k > 0 {
+				e.samples = append(e.samples, sample{s.m, k})
+			}
+		}
+		if len(e.samples) > 0 {
+			out.lines = append(out.lines, e)
+		}
+	}
+	out.incidents = nil
+	return &out
+}

@@ -41,11 +41,11 @@ var kinds = [kindCount]struct {
 	kindKey:           {"writes by access key", insight.TypeAk, models.Credentials, false, false},
 	kindNewAPIs:       {"writes by access key to APIs new to it", insight.TypeAk, models.NewAPIs, false, false},
 	kindErrors:        {"errors by identity", insight.TypeAPIErrorRate, models.Errors, true, false},
-	kindAPIErrors:     {"errors by identity and API", insight.TypeAPIErrorRate, models.Errors, true, false},
+	kindAPIErrors:     {"errors by identity and API", insight.TypeAPIErrorRate, models.APIErrors, true, false},
 	kindBreadth:       {"denied APIs by identity", insight.TypeAPIErrorRate, models.Breadth, false, false},
-	kindAccountCalls:  {"calls by API", insight.TypeAPICallRate, models.Calls, false, true},
-	kindAccountCode:   {"errors by code", insight.TypeAPIErrorRate, models.Errors, true, true},
-	kindAccountErrors: {"errors by service", insight.TypeAPIErrorRate, models.Errors, true, true},
+	kindAccountCalls:  {"calls by API", insight.TypeAPICallRate, models.AccountCalls, false, true},
+	kindAccountCode:   {"errors by code", insight.TypeAPIErrorRate, models.AccountCodes, true, true},
+	kindAccountErrors: {"errors by service", insight.TypeAPIErrorRate, models.AccountErrors, true, true},
 }
 
 // modelKey is a model series, within a stream. What x and y are depends on the

@@ -103,6 +103,9 @@ type Options struct {
 	// may be nil where it needs none.
 	Raw func(*event.Event) bool
 
+	// Clean says that the events have nothing in them that an insight is for: it
+	// is for fitting priors, not for use.
+	Clean bool
 	// Settings are in force until Configure.
 	Settings Settings
 	// StateDir holds the streams' snapshots. Where it is empty there are none.

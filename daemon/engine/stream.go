@@ -94,7 +94,9 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 	}
 	for k := range s.families {
-		s.families[k] = models.NewFamily(kinds[k].params())
+		p := kinds[k].params()
+		p.Clean = o.Clean
+		s.families[k] = models.NewFamily(p)
 	}
 	return s
 }
