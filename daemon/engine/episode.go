@@ -126,6 +126,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	s.slots[slot] = ep
 	s.openBy[in.Identity]++
 	x.tell(s.told, in.ID, forGood)
+	s.support(in.Type, culprit(&in, found), m)
 	s.put(in)
 }
 
@@ -146,7 +147,7 @@ func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *
 	in := s.describe(x, m, v, found)
 	in.State, in.Start, in.Detected = insight.StateStart, found.firstOr(minuteTime(v.Start)), x.last
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
-	in.Confidence = confidence(v.F, s.live[x.key.kind])
+	s.confide(&in, culprit(&in, found), s.live[x.key.kind], m)
 	in.Severity = severity(in.Type, x.risk, x.kindOfWho(), found)
 	return in
 }

@@ -144,6 +144,9 @@ func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
 	in.Supersedes = s.preview.confirmed(s, in)
 	o := &sight{key: k, raised: in, events: f.events, quiet: f.quiet, until: f.until, seen: m}
 	s.addSight(o)
+	if f.suppressed == "" {
+		s.support(in.Type, in.Identity, m)
+	}
 	s.put(in)
 }
 
@@ -205,8 +208,8 @@ func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.In
 		identity = "" // Whoever comes first, it is one insight.
 	}
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, identity, in.Start.Truncate(time.Minute))
-	in.Confidence = s.confidenceIn(in.Type, in.Score)
 	found := s.gather(f.events, e.Time, minuteTime(m+1))
+	s.confide(&in, culprit(&in, found), 0, m)
 	s.evince(&in, found, 1)
 	in.Incident = s.incident(f.who, found, m)
 	return in

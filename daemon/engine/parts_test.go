@@ -28,12 +28,12 @@ func TestThresholdAndConfidence(t *testing.T) {
 	require.Equal(t, 3.0, threshold(1_000_000, 0))
 	last := 0.0
 	for f := 1.0; f < 12; f += 0.5 {
-		c := confidence(f, 500)
+		c := ofRate(f, 500)
 		require.GreaterOrEqual(t, c, last)
 		last = c
 	}
-	require.Equal(t, 0.99, confidence(20, 500))
-	require.Equal(t, 0.05, confidence(0, 1_000_000))
+	require.Equal(t, 0.99, ofRate(20, 500))
+	require.Equal(t, 0.05, ofRate(0, 1_000_000))
 }
 
 func TestTallyKeepsTheMostFrequent(t *testing.T) {

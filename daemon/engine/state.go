@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 2
+const stateVersion = 3
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -79,6 +79,7 @@ func (s *stream) fields(d *codec) {
 		integer(d, &t.until)
 	})
 	s.sightFields(d)
+	s.agreementFields(d)
 	for _, l := range s.lookers {
 		l.fields(s, d)
 	}

@@ -40,14 +40,18 @@ type stream struct {
 	told       map[toldKey]told
 	lookers    []looker
 	sights     map[sightKey]*sight
-	sightsBy   map[string][]*sight // by identity, or by address where they have none
-	openBy     map[string]int      // open insights by identity
-	budget     *budget
-	gauge      gauge
-	position   position
-	preview    *preview
-	shadow     *shadow
-	snapshot   snapshotState
+	sightsBy   map[string][]*sight    // by identity, or by address where they have none
+	openBy     map[string]int         // open insights by identity
+	agreement  map[string][]supported // by identity, of the last two hours
+	// thumbs yields what readers said of the stream's insights; nil where nobody
+	// is asked. What it yields follows from the event log.
+	thumbs   func(yield func(models.Thumb) bool)
+	budget   *budget
+	gauge    gauge
+	position position
+	preview  *preview
+	shadow   *shadow
+	snapshot snapshotState
 
 	// present is set once the stream has caught up with the clock.
 	present   bool
@@ -92,6 +96,7 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay),
 		preview: newPreview(), lookers: o.lookers(),
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
+		agreement: map[string][]supported{},
 	}
 	for k := range s.families {
 		p := kinds[k].params()
@@ -231,6 +236,7 @@ func (s *stream) keep(m models.Minute) {
 			delete(s.groups, who)
 		}
 	}
+	s.keepAgreement(m)
 }
 
 // retune sets the thresholds for the number of live series, once a day, and

@@ -205,5 +205,16 @@ func Level(confidence float64) string {
 	return "Low"
 }
 
+// Agreeing is how many other types of insight the same identity had shortly
+// before this one, which its confidence takes in.
+func (i *Insight) Agreeing() int {
+	for _, r := range i.Reasons {
+		if n, ok := r.Observed.(float64); ok && r.Feature == FeatureAgreement {
+			return int(n)
+		}
+	}
+	return 0
+}
+
 // Active reports whether the insight goes on.
 func (i *Insight) Active() bool { return i.State == StateStart }

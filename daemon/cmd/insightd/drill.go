@@ -38,6 +38,7 @@ type drillFlags struct {
 	series    float64
 	minRecall float64
 	maxFalse  float64
+	fit       string
 }
 
 // asConfigured is a budget that the flags leave to the configuration.
@@ -57,6 +58,7 @@ func addDrill(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("series", "Score files: live model series, of which false insights in 1000 series-weeks are told.").PlaceHolder("N").Float64Var(&f.series)
 	cmd.Flag("min-recall", "Fail where the recall of a type with labels is lower, 0 to 1.").PlaceHolder("SHARE").Float64Var(&f.minRecall)
 	cmd.Flag("max-false", "Fail where there are more false incidents an account and day; -1 for never.").Default("-1").Float64Var(&f.maxFalse)
+	cmd.Flag("fit-confidence", "Write the table of confidence that the insights of all seeds ask for; models/confidence.csv is one.").PlaceHolder("FILE").StringVar(&f.fit)
 	cmd.Flag("temp.path", "Folder for the temporary event log.").PlaceHolder("DIR").StringVar(&f.temp)
 	memory := cmd.Flag("memory", "About how much memory to use; what does not fit is in the temporary log.").Default("1GB").Bytes()
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
@@ -107,7 +109,7 @@ func (f *drillFlags) run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return fmt.Errorf("printing the result: %w", err)
 	}
-	return f.verdict(r.Pooled)
+	return errors.Join(f.fitConfidence(all), f.verdict(r.Pooled))
 }
 
 // score scores files, or what a replay finds in the traffic of each seed.
