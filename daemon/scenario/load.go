@@ -158,7 +158,8 @@ func (c *cursor) calls(s *source) {
 var apiForm = regexp.MustCompile(`^[a-z0-9-]{1,64}:[A-Za-z][A-Za-z0-9_]{0,127}$`)
 
 // api takes an operation. One that is a slip of the keyboard away from one that
-// is known is taken for a mistake, unless it stands in quotes.
+// is known is taken for a mistake, unless it stands in quotes. Another verb is
+// no slip.
 func (c *cursor) api() string {
 	const form = "an operation as IAM writes it, such as ec2:RunInstances"
 	t := c.word(form)
@@ -168,12 +169,19 @@ func (c *cursor) api() string {
 	known := simulate.Operations()
 	if t.form == word && !contains(known, t.text) {
 		for _, k := range known {
-			if distance(strings.ToLower(k), strings.ToLower(t.text)) <= 1 {
+			if sameVerb(k, t.text) && distance(strings.ToLower(k), strings.ToLower(t.text)) <= 1 {
 				c.wrong("", "an operation", fmt.Sprintf("did you mean %q? If not, put it into quotes", k))
 			}
 		}
 	}
 	return t.text
+}
+
+// sameVerb reports whether two operations begin with the same two letters.
+func sameVerb(a, b string) bool {
+	_, x, _ := strings.Cut(a, ":")
+	_, y, _ := strings.Cut(b, ":")
+	return len(x) > 1 && len(y) > 1 && strings.EqualFold(x[:2], y[:2])
 }
 
 // clause takes what is said of calls after its first word.

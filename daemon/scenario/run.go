@@ -191,4 +191,3 @@ func (c *Case) differs(d, first *delivery, got, want *Output) (Failure, bool) {
 		first, d, i+1, at(a), at(b))
 	return f, true
 }
-
