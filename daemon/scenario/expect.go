@@ -171,7 +171,7 @@ func (p *parser) condition(c *cursor, x *expectation) condition {
 				if includes(r.Text, want) || includes(r.Feature, want) {
 					return true, ""
 				}
-				all = append(all, quote(r.Text))
+				all = append(all, strconv.Quote(r.Text))
 			}
 			return false, strings.Join(all, ", ")
 		}}
@@ -247,7 +247,11 @@ func (p *parser) object(c *cursor, x *expectation) condition {
 	default:
 		want = []string{t.text, t.text + ".amazonaws.com"}
 	}
-	return condition{"object", want[len(want)-1], func(in *insight.Insight) (bool, string) { return contains(want, in.Object), in.Object }}
+	shown := want[len(want)-1]
+	if t.form == word && strings.ContainsAny(t.text, ".:") && !apiForm.MatchString(t.text) {
+		shown = t.text // An address is no service.
+	}
+	return condition{"object", shown, func(in *insight.Insight) (bool, string) { return contains(want, in.Object), in.Object }}
 }
 
 // interval is a span of which both ends count.
