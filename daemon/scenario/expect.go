@@ -127,7 +127,7 @@ func (p *parser) condition(c *cursor, x *expectation) condition {
 		return p.object(c, x)
 	case "during":
 		r := c.when()
-		return condition{"time", r.text("between ", start), func(in *insight.Insight) (bool, string) {
+		return condition{"time", r.text, func(in *insight.Insight) (bool, string) {
 			over := in.Active() || !in.End.Before(r.from)
 			return over && !in.Start.After(r.to), lasting(in, start)
 		}}
@@ -254,8 +254,11 @@ func (p *parser) object(c *cursor, x *expectation) condition {
 	return condition{"object", shown, func(in *insight.Insight) (bool, string) { return contains(want, in.Object), in.Object }}
 }
 
-// interval is a span of which both ends count.
-type interval struct{ from, to time.Time }
+// interval is a span of which both ends count, and how it is told of.
+type interval struct {
+	from, to time.Time
+	text     string
+}
 
 var (
 	longAgo = time.Unix(0, 0).UTC()
@@ -266,11 +269,14 @@ var (
 // after TIME.
 func (c *cursor) when() interval {
 	const form = "a span such as +2d..+3d, +2d10:00 ± 5m, +2d for 3h, before +2d or after +2d"
+	start := c.p.now.start
 	switch w, _ := c.take("before", "after"); w {
 	case "before":
-		return interval{longAgo, c.time()}
+		at := c.time()
+		return interval{longAgo, at.Add(-1), "before " + offset(at, start)}
 	case "after":
-		return interval{c.time(), farOff}
+		at := c.time()
+		return interval{at.Add(1), farOff, "after " + offset(at, start)}
 	}
 	if c.done() || !looksLikeTime(c.peek().text) {
 		c.fail(c.peek().pos, c.found(), form, "")
@@ -280,29 +286,20 @@ func (c *cursor) when() interval {
 	if !ok {
 		c.fail(c.peek().pos, c.found(), form, "")
 	}
+	r := interval{from: at}
 	switch how {
 	case "±":
 		d := c.duration()
-		return interval{at.Add(-d), at.Add(d)}
+		r.from, r.to = at.Add(-d), at.Add(d)
 	case "for":
-		return interval{at, at.Add(c.positive())}
+		r.to = at.Add(c.positive())
+	default:
+		if r.to = c.time(); r.to.Before(at) {
+			c.wrong("it is before the start of the span", "a later time", "")
+		}
 	}
-	to := c.time()
-	if to.Before(at) {
-		c.wrong("it is before the start of the span", "a later time", "")
-	}
-	return interval{at, to}
-}
-
-// text shows the interval.
-func (r interval) text(between string, start time.Time) string {
-	switch {
-	case r.from.Equal(longAgo):
-		return "before " + offset(r.to, start)
-	case r.to.Equal(farOff):
-		return "after " + offset(r.from, start)
-	}
-	return between + offset(r.from, start) + " and " + offset(r.to, start)
+	r.text = "between " + offset(r.from, start) + " and " + offset(r.to, start)
+	return r
 }
 
 // lasting shows from when to when an insight lasted.
@@ -316,7 +313,7 @@ func lasting(in *insight.Insight, start time.Time) string {
 // moment takes when something of an insight was.
 func (c *cursor) moment(name string, start time.Time, of func(*insight.Insight) time.Time) condition {
 	r := c.when()
-	return condition{name, r.text("between ", start), func(in *insight.Insight) (bool, string) {
+	return condition{name, r.text, func(in *insight.Insight) (bool, string) {
 		t := of(in)
 		if t.IsZero() {
 			return false, "none"

@@ -163,11 +163,6 @@ func (p *parser) begin(c *cursor) {
 	if name.form != text || name.text == "" {
 		c.wrong("", "the name of the case in quotes", `write case "`+name.text+`"`)
 	}
-	for _, other := range p.cases {
-		if other.Name == name.text {
-			c.wrong("", "a name of its own for each case", fmt.Sprintf("the first is on line %d", other.pos.line))
-		}
-	}
 	if p.now == p.shared {
 		p.sharedAccount, p.sharedRegion = p.account, p.region
 	} else {
@@ -177,6 +172,11 @@ func (p *parser) begin(c *cursor) {
 	p.now = p.shared.clone()
 	p.now.Name, p.now.pos = name.text, at
 	p.account, p.region = p.sharedAccount, p.sharedRegion
+	for _, other := range p.cases {
+		if other.Name == name.text {
+			c.wrong("", "a name of its own for each case", fmt.Sprintf("the first is on line %d", other.pos.line))
+		}
+	}
 }
 
 // clear ends what cases share: what follows begins with nothing.

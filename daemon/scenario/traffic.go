@@ -159,7 +159,7 @@ func grown(growth float64, after time.Duration) float64 {
 // call makes one call of a source, its n-th.
 func (s *source) call(r rng, at time.Time, n int) entry {
 	c := &simulate.Call{
-		Caller: s.caller, Time: at.Truncate(time.Second), API: s.apis[n%len(s.apis)], Region: s.region, Agent: s.agent,
+		Caller: s.caller, Time: at.UTC().Truncate(time.Second), API: s.apis[n%len(s.apis)], Region: s.region, Agent: s.agent,
 		Parameters: s.parameters, Key: s.key, Console: s.console, Read: s.read,
 	}
 	switch {

@@ -53,7 +53,7 @@ func parseOffset(s string) (time.Duration, error) {
 		days, clock = head, tail
 	}
 	d := time.Duration(0)
-	if days != "" {
+	if strings.Contains(s, "d") {
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 0 || n > maxDays {
 			return 0, fmt.Errorf("no number of days before the time of day")
