@@ -32,7 +32,7 @@ type looker interface {
 }
 
 // newLookers returns the detectors of single events, with nothing learned.
-func newLookers() []looker { return nil }
+func newLookers() []looker { return []looker{newOperators()} }
 
 // finding is what a detector says of one event: an insight has to start, or
 // goes on.
@@ -190,6 +190,10 @@ func rank(v insight.Severity) int {
 	return slices.Index([]insight.Severity{insight.SeverityLow, insight.SeverityMedium, insight.SeverityHigh, insight.SeverityCritical}, v)
 }
 
+// expected is the confidence at most of an insight that its detector itself
+// takes for usual: Low.
+const expected = 0.2
+
 // portray makes the insight of a finding as it starts.
 func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.Insight {
 	in := insight.Insight{
@@ -210,6 +214,9 @@ func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.In
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, identity, in.Start.Truncate(time.Minute))
 	found := s.gather(f.events, e.Time, minuteTime(m+1))
 	s.confide(&in, culprit(&in, found), 0, m)
+	if f.suppressed != "" {
+		in.Confidence = min(in.Confidence, expected)
+	}
 	s.evince(&in, found, 1)
 	in.Incident = s.incident(f.who, found, m)
 	return in

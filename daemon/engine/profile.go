@@ -41,6 +41,10 @@ type who struct {
 	regions    known
 
 	apis map[symbol]*api
+
+	// operator is what the detector of sensitive operations knows of it, nil
+	// before its first event is final.
+	operator *operator
 }
 
 func newWho(id symbol, name string, k event.Kind, birth models.Minute) *who {
