@@ -1,0 +1,244 @@
+package models
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// AddressPool is what the identities of an account have in common: how often
+// they come from somewhere new, and who uses which networks. One goroutine owns
+// it with the Addresses of its account.
+type AddressPool struct {
+	params   AddressParams
+	rates    [2][ages]originRates // of workloads and of people
+	networks sharing
+	blocks   sharing
+}
+
+// NewAddressPool returns a pool that knows only what it was shipped with.
+func NewAddressPool(p AddressParams) *AddressPool {
+	return &AddressPool{params: p, networks: sharing{}, blocks: sharing{}}
+}
+
+// Threshold is the score from which on an address is told.
+func (p *AddressPool) Threshold() float64 { return p.params.Threshold }
+
+// Networks is how many networks the identities of the account use.
+func (p *AddressPool) Networks() int { return len(p.networks) }
+
+// WithUsers is the score that a verdict would have from a network that so many
+// other identities use.
+func (p *AddressPool) WithUsers(v *AddressVerdict, n int) float64 {
+	return v.Score - v.ByUsers + p.byUsers(n, v.BlockUsers)
+}
+
+// byUsers is what is taken off a score for who uses the network, or where nobody
+// does, its block.
+func (p *AddressPool) byUsers(network, block int) float64 {
+	switch {
+	case network > 0:
+		return -math.Log10(1 + p.params.Shared*float64(network))
+	case block > 0:
+		return -0.5 * math.Log10(1+p.params.SharedBlock*float64(block))
+	}
+	return 0
+}
+
+// ages are by how many days, the first left out, identities are compared: none,
+// the next two, four and eight, and more. Much is new in the first days.
+const ages = 5
+
+func ageOf(days float64) int {
+	switch {
+	case days < 1:
+		return 0
+	case days < 3:
+		return 1
+	case days < 7:
+		return 2
+	case days < 15:
+		return 3
+	}
+	return 4
+}
+
+// originRates are on how many days of identities of one kind and age something
+// was new at a level or beyond it, the program was new, and the network one that
+// anybody can hire a place in.
+type originRates struct {
+	days  float64
+	fresh [levels]float64
+	agent float64
+	hired float64
+}
+
+const (
+	// shippedDays is how many days of identities what is shipped weighs.
+	shippedDays = 100
+	// ratesKept is how many days of identities count; then all are halved.
+	ratesKept = 8192
+)
+
+// scale multiplies all.
+func (r *originRates) scale(by float64) {
+	r.days *= by
+	for l := range r.fresh {
+		r.fresh[l] *= by
+	}
+	r.agent *= by
+	r.hired *= by
+}
+
+func (p *AddressPool) cell(person bool, days float64) (own, shipped *originRates) {
+	k := 0
+	if person {
+		k = 1
+	}
+	i := ageOf(days)
+	return &p.rates[k][i], &shippedRates[k][i]
+}
+
+// typical are the rates of identities of a kind that are known for so many
+// days, together with what is shipped.
+func (p *AddressPool) typical(person bool, days float64) originRates {
+	own, shipped := p.cell(person, days)
+	t := *shipped
+	t.scale(shippedDays)
+	t.days += own.days
+	for l := range t.fresh {
+		t.fresh[l] += own.fresh[l]
+	}
+	t.agent += own.agent
+	t.hired += own.hired
+	return t
+}
+
+// count counts an identity's day that is over. The first does not count.
+func (p *AddressPool) count(a *Addresses) {
+	if a.first {
+		return
+	}
+	days := float64(a.days)
+	t := p.typical(a.person, days)
+	for l := LevelAddress; l < levels; l++ {
+		a.due[l] += float32(t.fresh[l] / t.days)
+	}
+	g, _ := p.cell(a.person, days)
+	if g.days >= ratesKept {
+		g.scale(0.5)
+	}
+	g.days++
+	a.days++
+	for l := LevelAddress; l <= a.today; l++ {
+		g.fresh[l]++
+		a.fresh[l]++
+	}
+	if a.agentToday {
+		g.agent++
+		a.agent++
+	}
+	if a.hiredToday {
+		g.hired++
+		a.hired++
+	}
+	if a.days < daysKept {
+		return
+	}
+	a.days /= 2
+	for l := range a.fresh {
+		a.fresh[l] /= 2
+		a.due[l] /= 2
+	}
+	a.agent /= 2
+	a.hired /= 2
+	for h := range a.hours {
+		a.hours[h] /= 2
+	}
+}
+
+// sharing says which identities of an account use a network.
+type sharing map[uint64]*users
+
+// users are some of the identities that use a network.
+type users struct {
+	who []uint32
+	day int32 // of the last use
+}
+
+const (
+	// sharedKept is how many networks are known with who uses them. Beyond it
+	// the quarter that was idle longest is forgotten.
+	sharedKept = 4096
+	// usersKept is how many users of a network are told apart: one more than
+	// others that count.
+	usersKept = 9
+)
+
+// others is how many identities but one use a network, up to eight.
+func (s sharing) others(network uint64, but uint32) int {
+	u := s[network]
+	if u == nil {
+		return 0
+	}
+	n := len(u.who)
+	if slices.Contains(u.who, but) {
+		n--
+	}
+	return min(n, usersKept-1)
+}
+
+// use notes that an identity uses a network on a day.
+func (s sharing) use(network uint64, who uint32, day int32) {
+	u := s[network]
+	if u == nil {
+		if len(s) >= sharedKept {
+			s.forget()
+		}
+		u = &users{}
+		s[network] = u
+	}
+	u.day = day
+	if len(u.who) < usersKept && !slices.Contains(u.who, who) {
+		u.who = append(u.who, who)
+	}
+}
+
+// list is the networks in an order that does not hang on chance.
+func (s sharing) list() []uint64 {
+	all := make([]uint64, 0, len(s))
+	for k := range s {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// forget makes room.
+func (s sharing) forget() {
+	all := s.list()
+	slices.SortStableFunc(all, func(a, b uint64) int { return cmp.Compare(s[a].day, s[b].day) })
+	for _, k := range all[:len(all)/4] {
+		delete(s, k)
+	}
+}
+
+// shippedRates are rates a day: measured on generated traffic without attacks
+// and rounded, with a floor under what never happened there. Each line: the
+// levels from a new address to a new country.
+var shippedRates = [2][ages]originRates{
+	{ // Workloads.
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.1, 0.02, 0.005}, agent: 0.05, hired: 0.02},
+		{days: 1, fresh: [levels]float64{0, 0.25, 0.25, 0.03, 0.01, 0.003}, agent: 0.03, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.01, 0.005, 0.002}, agent: 0.02, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.005, 0.002, 0.001}, agent: 0.01, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.004, 0.002, 0.001}, agent: 0.01, hired: 0.01},
+	},
+	{ // People.
+		{days: 1, fresh: [levels]float64{0, 0.7, 0.5, 0.45, 0.2, 0.02}, agent: 0.3, hired: 0.02},
+		{days: 1, fresh: [levels]float64{0, 0.45, 0.4, 0.3, 0.1, 0.01}, agent: 0.1, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.15, 0.06, 0.006}, agent: 0.04, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.05, 0.02, 0.004}, agent: 0.02, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.04, 0.01, 0.004}, agent: 0.01, hired: 0.01},
+	},
+}
