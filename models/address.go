@@ -142,7 +142,8 @@ type AddressVerdict struct {
 	// its block; eight stands for more.
 	Users, BlockUsers int
 	// HiredDays is on how many days the identity called from networks that
-	// anybody can hire a place in, HourDays on how many in this hour.
+	// anybody can hire a place in, HourDays on how many in this hour, today left
+	// out.
 	HiredDays float64
 	HourDays  int
 	// NewAgent says that the program is new to the identity.
@@ -239,7 +240,10 @@ func (p *AddressPool) weigh(v *AddressVerdict, a *Addresses, o *Origin, network,
 		v.ByAgent = min(w.Agent, -math.Log10(rate(float64(a.agent), t.agent)))
 	}
 	h := o.hour()
-	v.HourDays, v.ByHour = int(a.hours[h]), w.Hour*a.rarity(h)
+	if v.HourDays = int(a.hours[h]); o.day() == a.day && a.hoursToday&(1<<h) != 0 {
+		v.HourDays--
+	}
+	v.ByHour = w.Hour * a.rarity(h)
 	if l := &a.last; l.Country != "" && o.Country != "" && l.Country != o.Country && o.Minute-l.Minute <= apartMinutes {
 		v.Apart, v.From, v.ByApart = max(1, o.Minute-l.Minute), l.Country, w.Apart
 	}

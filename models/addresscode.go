@@ -2,27 +2,6 @@ package models
 
 import "net/netip"
 
-// textLimit bounds the texts in a state.
-const textLimit = 1 << 10
-
-// text is a short text.
-func (d *codec) text(v *string) {
-	n := uint16(len(*v))
-	if len(*v) > textLimit {
-		n = textLimit
-	}
-	d.u16(&n)
-	if !d.reading {
-		d.b = append(d.b, (*v)[:n]...)
-		return
-	}
-	if n > textLimit {
-		d.bad = true
-		return
-	}
-	*v = string(d.take(int(n)))
-}
-
 // addr is an address, or none.
 func (d *codec) addr(v *netip.Addr) {
 	n := uint8(v.BitLen() / 8)
@@ -46,13 +25,6 @@ func (d *codec) i32(v *int32) {
 	u := uint32(*v)
 	d.u32(&u)
 	*v = int32(u)
-}
-
-func (d *codec) u64(v *uint64) {
-	low, high := uint32(*v), uint32(*v>>32)
-	d.u32(&low)
-	d.u32(&high)
-	*v = uint64(high)<<32 | uint64(low)
 }
 
 // some is a list of so many at the most.

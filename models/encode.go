@@ -74,6 +74,24 @@ func (d *codec) u32(v *uint32) {
 	}
 }
 
+func (d *codec) u64(v *uint64) {
+	lo, hi := uint32(*v), uint32(*v>>32)
+	d.u32(&lo)
+	d.u32(&hi)
+	*v = uint64(hi)<<32 | uint64(lo)
+}
+
+// text is a string of at most 64 KiB.
+func (d *codec) text(v *string) {
+	n := uint16(min(len(*v), math.MaxUint16))
+	d.u16(&n)
+	if !d.reading {
+		d.b = append(d.b, (*v)[:n]...)
+	} else if b := d.take(int(n)); b != nil {
+		*v = string(b)
+	}
+}
+
 func (d *codec) minute(vs ...*Minute) {
 	for _, v := range vs {
 		u := uint32(*v)

@@ -248,24 +248,6 @@ func (u *Usual) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-func (d *codec) u64(v *uint64) {
-	lo, hi := uint32(*v), uint32(*v>>32)
-	d.u32(&lo)
-	d.u32(&hi)
-	*v = uint64(hi)<<32 | uint64(lo)
-}
-
-// text is a string of at most 64 KiB.
-func (d *codec) text(v *string) {
-	n := uint16(min(len(*v), math.MaxUint16))
-	d.u16(&n)
-	if !d.reading {
-		d.b = append(d.b, (*v)[:n]...)
-	} else if b := d.take(int(n)); b != nil {
-		*v = string(b)
-	}
-}
-
 // count is how many there are of something, at most most.
 func (d *codec) count(n, most int) int {
 	u := uint32(n)

@@ -32,7 +32,7 @@ type looker interface {
 }
 
 // newLookers returns the detectors of single events, with nothing learned.
-func newLookers() []looker { return []looker{newOperators()} }
+func newLookers() []looker { return []looker{newAddressLooker(), newOperators()} }
 
 // finding is what a detector says of one event: an insight has to start, or
 // goes on.

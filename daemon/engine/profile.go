@@ -45,6 +45,11 @@ type who struct {
 	// operator is what the detector of sensitive operations knows of it, nil
 	// before its first event is final.
 	operator *operator
+	// addresses are where the identity calls from, for the detector of new ones;
+	// nil where that has nothing to go by. They are fewer than networks, and what
+	// was told as an insight is not among them, so that neither can stand for the
+	// other.
+	addresses *models.Addresses
 }
 
 func newWho(id symbol, name string, k event.Kind, birth models.Minute) *who {

@@ -232,6 +232,13 @@ func (w *who) fields(d *codec) {
 		d.flag(&(*a).succeeded)
 		integer(d, &(*a).denied)
 	})
+	from := w.addresses != nil
+	if d.flag(&from); from {
+		if d.reading() {
+			w.addresses = new(models.Addresses)
+		}
+		d.binary(w.addresses)
+	}
 }
 
 func (k *modelKey) fields(d *codec) {
