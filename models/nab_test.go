@@ -129,7 +129,7 @@ func nabWindows(series []nabSeries) (out [][]nabWindow) {
 func (s *nabSeries) watch() (scores, started []float64) {
 	f := NewFamily(Calls())
 	first := Minute(s.times[0].Unix()/300) * 5
-	c := NewCount(first)
+	c := NewCount(first, Workload)
 	kept, next := first, first
 	scores, started = make([]float64, len(s.values)), make([]float64, len(s.values))
 	pass := func(row int, m Minute, n float64) {

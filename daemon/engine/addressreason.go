@@ -34,7 +34,7 @@ func (l *addressLooker) reasons(s *stream, e *event.Event, w *who, m models.Minu
 			"anybody can hire a place in this network (%s); %s called from such ones on %.0f of %s", n, who, v.HiredDays, daysKnown(days))
 	}
 	if agents := known3(w.agents.list(s.symbols, w.span())); program != "" && v.NewAgent {
-		add("userAgent", program+" (unseen)", agents, v.ByAgent, "the user agent %s is new to %s%s", program, who, usually(agents))
+		add("userAgent", program+" (unseen)", agents, v.ByAgent, "the user agent %s is new to %s%s", program, who, usualAre(agents))
 	} else if program != "" {
 		add("userAgent", program, agents, 0, "the user agent %s is usual", program)
 	}
