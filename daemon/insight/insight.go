@@ -111,6 +111,11 @@ type Insight struct {
 	// Suppressed names the mute, the budget or the shadow stage that keeps the
 	// insight from being notified; empty where nothing does.
 	Suppressed string `json:"suppressed,omitempty"`
+	// ConfirmedBy is the id of the feedback that confirmed such insights as
+	// normal, where Suppressed says so. It is not part of a record.
+	ConfirmedBy string `json:"confirmedBy,omitempty"`
+	// Extent is what the insight spans.
+	Extent Extent `json:"extent,omitzero"`
 	// Filter selects the events behind the insight, in the filter language of
 	// daemon/eventlog; together with Start and End.
 	Filter string `json:"filter,omitempty"`

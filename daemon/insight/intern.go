@@ -37,6 +37,11 @@ func (ws words) intern(i *Insight) {
 	} {
 		*p = ws.word(*p)
 	}
+	for _, list := range [][]string{i.Extent.Operations, i.Extent.Networks, i.Extent.Countries, i.Extent.Identities} {
+		for n := range list {
+			list[n] = ws.word(list[n])
+		}
+	}
 	for n := range i.Attack {
 		i.Attack[n] = ws.word(i.Attack[n])
 	}
@@ -96,6 +101,9 @@ func (i *Insight) share(b *Insight) {
 	alike(&i.Attack, b.Attack)
 	alike(&i.Reasons, b.Reasons)
 	alike(&i.Attributions, b.Attributions)
+	alike(&i.Extent.Operations, b.Extent.Operations)
+	alike(&i.Extent.Networks, b.Extent.Networks)
+	alike(&i.Extent.Countries, b.Extent.Countries)
 }
 
 func alike[T any](p *[]T, q []T) {

@@ -70,6 +70,12 @@ type StreamCoverage struct {
 	Detectors  []DetectorCoverage `json:"detectors"`
 	// Suppressed counts insights that the budget kept from being told.
 	Suppressed int `json:"suppressed"`
+	// Swallowed counts insights that were within what users confirmed as normal,
+	// and Envelopes what is confirmed.
+	Swallowed uint64 `json:"swallowed"`
+	Envelopes int    `json:"envelopes"`
+	// Rebaselined are the identities that are being learned anew.
+	Rebaselined []Rebaseline `json:"rebaselined"`
 	// Provisional is how many insights wait for the final pass. Withdrawn and
 	// Superseded are how many of those that are kept and were told on arrival
 	// it took back, and how many it put another in the place of.
@@ -136,6 +142,8 @@ type Profile struct {
 	Agents     []Known      `json:"userAgents"`
 	Regions    []Known      `json:"regions"`
 	Insights   []InsightRef `json:"insights,omitempty"`
+	// Rebaselined is the last time that the identity began to be learned anew.
+	Rebaselined *Rebaseline `json:"rebaselined,omitempty"`
 }
 
 // Known is a value that an identity has been seen with.
