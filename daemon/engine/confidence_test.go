@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,7 +79,9 @@ func TestConfidenceHearsThumbs(t *testing.T) {
 		s := newStream(event.StreamKey{Provider: "aws", Account: "1"}, &Options{lookers: newLookers}, Settings{})
 		in := insight.Insight{Type: typ, Score: 5}
 		s.confide(&in, "", 500, 1)
-		s.thumbs = slices.Values(slices.Repeat([]models.Thumb{{Type: typ, Score: 5}}, 40))
+		for n := range 40 {
+			s.reviews.add(thumb{id: strconv.Itoa(n), typ: typ, score: 5})
+		}
 		down := insight.Insight{Type: typ, Score: 5}
 		s.confide(&down, "", 500, 1)
 		require.Less(t, down.Confidence, in.Confidence)

@@ -181,6 +181,10 @@ type Engine struct {
 	// pushing counts the pushes of a client that are under way.
 	pushing map[string]int
 
+	book *book
+	// unheard are records of what users said that their streams have not heard.
+	unheard map[event.StreamKey][]event.Control
+
 	// opened is the log's last position before anything arrived.
 	opened uint64
 
@@ -207,7 +211,9 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{}}
+	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{},
+		book: newBook(), unheard: map[event.StreamKey][]event.Control{},
+	}
 	if o.StateDir != "" {
 		if err := os.MkdirAll(o.StateDir, 0o750); err != nil {
 			return nil, fmt.Errorf("making the folder of snapshots: %w", err)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type episode struct {
 	mute string
 	// raised is the insight, once there is one.
 	raised *insight.Insight
+	vigil  vigil
 
 	// host is the episode whose insight tells of this one too. An insight goes
 	// on until the last of its episodes is over: guests counts those that are
@@ -59,10 +61,7 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	switch v.Change {
 	case models.Started, models.Restarted:
-		x.episode = &episode{series: x, start: v.Start}
-		if m-s.first < s.warmUp() {
-			x.episode.mute = "learning"
-		}
+		x.episode = &episode{series: x, start: v.Start, mute: s.learning(x.who, m)}
 		if !x.queued {
 			x.queued = true
 			s.episodes = append(s.episodes, x)
@@ -71,6 +70,9 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 	case models.Continues:
 		if x.episode == nil {
 			return
+		}
+		if ep := x.episode; ep.vigil.by != "" {
+			s.watch(ep.raised, &ep.vigil, m, x.n)
 		}
 		s.raise(x, m, v)
 	case models.Ended:
@@ -109,7 +111,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	found := s.gather(s.selection(x), minuteTime(v.Start), minuteTime(m+1))
 	if kinds[x.key.kind].account {
 		if by, ok := s.explained(x, found, m); ok {
-			ep.mute = "explained by " + by
+			ep.mute = "explained by " + cmp.Or(by, "identities that are learned anew")
 			s.attached++
 			s.preview.replaced(s, x.key, by)
 			return
@@ -117,14 +119,17 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	in := s.compose(x, m, v, found)
 	in.Incident = s.incident(x.who, found, m)
-	s.suppress(&in, s.budget.take(in.Incident, m))
-	if in.Suppressed != "" {
+	ep.vigil = vigil{by: s.quiet(&in, m), n: float64(found.total)}
+	s.suppress(&in, ep.vigil.by != "" || s.budget.take(in.Incident, m))
+	if in.Suppressed != "" && ep.vigil.by == "" {
 		s.suppressed++
 	}
 	in.Supersedes = s.preview.confirmed(s, in)
 	ep.raised = &in
 	s.slots[slot] = ep
-	s.openBy[in.Identity]++
+	if ep.vigil.by == "" { // What is normal may teach.
+		s.openBy[in.Identity]++
+	}
 	x.tell(s.told, in.ID, forGood)
 	s.support(in.Type, culprit(&in, found), m)
 	s.put(in)
@@ -184,7 +189,9 @@ func (s *stream) end(x *modelled, v models.Verdict) {
 func (s *stream) finish(ep *episode) {
 	x := ep.series
 	delete(s.slots, s.slot(x))
-	s.closeBy(ep.raised.Identity)
+	if ep.vigil.by == "" {
+		s.closeBy(ep.raised.Identity)
+	}
 	in := *ep.raised
 	x.tell(s.told, in.ID, ep.until)
 	found := s.gather(s.selection(x), minuteTime(ep.start), minuteTime(ep.until+1))
@@ -197,6 +204,8 @@ func (s *stream) finish(ep *episode) {
 	in.Statistics.InsightCount = found.total
 	in.Attributions = s.attribute(x, found, rate, in.Statistics.Baseline.Average)
 	in.Observed = round(rate)
+	in.Extent = found.extent(in.Type)
+	s.measure(&ep.vigil, found)
 	s.put(in)
 }
 
@@ -237,7 +246,8 @@ func (x *modelled) tell(in map[toldKey]told, id string, m models.Minute) {
 
 // explained reports whether identities that have insights of their own do half
 // of what an account-level series sees, or more. Calls must be of the same API;
-// any insight of an identity explains its errors.
+// any insight of an identity explains its errors. That an identity is learned
+// anew explains what it does, without an insight.
 func (s *stream) explained(x *modelled, found *evidence, m models.Minute) (string, bool) {
 	n, most, id := 0, 0, ""
 	for name, c := range found.values[attrIdentity] {
@@ -250,6 +260,9 @@ func (s *stream) explained(x *modelled, found *evidence, m models.Minute) (strin
 			t, ok = s.preview.tells[k]
 		}
 		if !ok || t.until < m {
+			if s.identities[s.symbols.byName[name]].learns(m, s.warmUp()) {
+				n += c
+			}
 			continue
 		}
 		n += c
@@ -294,6 +307,7 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	in.Attributions = s.attribute(x, found, in.Observed, in.Expected)
 	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
 	in.Resources, in.SampleEventIDs = found.resources, found.samples
+	in.Extent = found.extent(in.Type)
 	in.Reasons = slices.Concat(reasons(x, v), contributors(in.Attributions), s.habits(x.who, found))
 	in.Summary = s.summary(x, span, v.Observed, usual*float64(span), in)
 	in.Attack = attack(x.key.kind, found)

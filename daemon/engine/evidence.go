@@ -10,6 +10,7 @@ import (
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
 )
 
 // evidenceLimit is how many events of a stream are looked at for one insight
@@ -27,6 +28,10 @@ type evidence struct {
 	samples     []string
 	networks    map[event.Network]int
 	classes     map[string]int
+	// peak is the most events in one minute; minute is the last one, of which
+	// there were inMinute so far.
+	peak, inMinute int
+	minute         models.Minute
 }
 
 // gather looks at the events of a selection from one time to another, the latter
@@ -83,6 +88,11 @@ func (ev *evidence) add(sel *selection, e *event.Event, from, to time.Time) {
 	}
 	ev.last = e.Time
 	ev.total++
+	if m := minuteOf(e.Time); m != ev.minute {
+		ev.minute, ev.inMinute = m, 0
+	}
+	ev.inMinute++
+	ev.peak = max(ev.peak, ev.inMinute)
 	ev.values[attrIdentity][e.Actor.Identity]++
 	ev.values[attrAgent][e.AgentFamily]++
 	ev.values[attrError][e.ErrorCode]++
@@ -106,6 +116,20 @@ func (ev *evidence) add(sel *selection, e *event.Event, from, to time.Time) {
 	if len(ev.samples) < 5 {
 		ev.samples = append(ev.samples, strings.Clone(e.UID))
 	}
+}
+
+// extent is what the events span, for an insight of a type.
+func (ev *evidence) extent(insightType string) insight.Extent {
+	c := insight.Counts{Operations: ev.values[attrAPI], Addresses: ev.values[attrAddress], Countries: map[string]int{}}
+	for a, src := range ev.sources {
+		if src.Country != "" {
+			c.Countries[src.Country] += ev.values[attrAddress][a]
+		}
+	}
+	if insightType == insight.TypeIP {
+		c.Identities = ev.values[attrIdentity]
+	}
+	return insight.NewExtent(c, ev.peak)
 }
 
 // top is the most frequent value of an attribute.

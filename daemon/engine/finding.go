@@ -94,6 +94,7 @@ func (f *finding) key() sightKey {
 type sight struct {
 	key    sightKey
 	raised insight.Insight
+	vigil  vigil
 	events selection
 	quiet  models.Minute
 	until  models.Minute
@@ -110,6 +111,9 @@ func (s *stream) inspect(e *event.Event, n names, w *who, m models.Minute) {
 			for _, o := range s.sightsBy[at] {
 				if o.events.matches(e) && (o.until == 0 || m < o.until) {
 					o.seen = m
+					if o.vigil.by != "" {
+						s.straySight(o, e, m)
+					}
 				}
 			}
 		}
@@ -124,7 +128,7 @@ func (s *stream) inspect(e *event.Event, n names, w *who, m models.Minute) {
 
 // find raises the insight of a finding, or makes the open one graver.
 func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
-	if m-s.first < s.warmUp() && !f.always {
+	if s.learning(f.who, m) != "" && !f.always {
 		return
 	}
 	k := f.key()
@@ -137,12 +141,12 @@ func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
 		return
 	}
 	in := s.portray(f, e, m)
-	s.decide(&in, f, s.budget, m)
-	if in.Suppressed != "" {
+	by := s.decide(&in, f, s.budget, m)
+	if in.Suppressed != "" && by == "" {
 		s.suppressed++
 	}
 	in.Supersedes = s.preview.confirmed(s, in)
-	o := &sight{key: k, raised: in, events: f.events, quiet: f.quiet, until: f.until, seen: m}
+	o := &sight{key: k, raised: in, vigil: vigil{by: by}, events: f.events, quiet: f.quiet, until: f.until, seen: m}
 	s.addSight(o)
 	if f.suppressed == "" {
 		s.support(in.Type, in.Identity, m)
@@ -150,14 +154,26 @@ func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
 	s.put(in)
 }
 
-// decide says whether an insight of a finding is told.
-func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Minute) {
+// decide says whether an insight of a finding is told. It returns the id of the
+// feedback that confirmed such insights as normal, if that keeps it from it.
+func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Minute) (by string) {
 	told := true
-	if f.suppressed == "" {
-		told = b.take(in.Incident, m)
+	if in.Suppressed = f.suppressed; f.suppressed == "" {
+		by = s.quiet(in, m)
+		told = by != "" || b.take(in.Incident, m)
 	}
-	in.Suppressed = f.suppressed
 	s.suppress(in, told)
+	return by
+}
+
+// straySight tells of a quiet insight again to which an event belongs that is
+// beyond what was confirmed.
+func (s *stream) straySight(o *sight, e *event.Event, m models.Minute) {
+	s.stray(&o.raised, &o.vigil, e)
+	if v := s.reviews.byID(o.vigil.by); v != nil && o.vigil.beyond != nil {
+		s.exceed(&o.raised, &o.vigil, m, v, *o.vigil.beyond)
+		s.put(o.raised)
+	}
 }
 
 // graver is by how much a score must rise for an open insight to get a revision.
@@ -176,12 +192,17 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 	in := s.portray(f, e, m)
 	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
 	in.Identity, in.IdentityKind, in.UserType = old.Identity, old.IdentityKind, old.UserType
-	in.Suppressed, in.Alert = old.Suppressed, old.Alert
+	in.Suppressed, in.ConfirmedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.Alert
 	if rank(in.Severity) < rank(old.Severity) {
 		in.Severity = old.Severity
 	}
 	in.HighRisk = in.HighRisk || old.HighRisk
 	s.evince(&in, s.gather(o.events, in.Start, minuteTime(m+1)), max(1, int(m-minuteOf(in.Start))+1))
+	if v := s.reviews.byID(o.vigil.by); v != nil {
+		if by, beyond := v.Beyond(&in); beyond {
+			s.exceed(&in, &o.vigil, m, v, by)
+		}
+	}
 	o.raised = in
 	s.put(in)
 }
@@ -230,6 +251,7 @@ func (s *stream) evince(in *insight.Insight, found *evidence, span int) {
 	in.Statistics.Insight.Average = in.Observed
 	in.Statistics.InsightDuration, in.Statistics.InsightCount = span, found.total
 	in.Statistics.BaselineDuration = min(int(s.last-s.first), 28*1440)
+	in.Extent = found.extent(in.Type)
 	in.SourceIPs, in.AccessKeyIDs = found.addresses(topSlots), found.keys(topSlots)
 	in.Resources, in.SampleEventIDs = found.resources, found.samples
 	in.Attributions = nil
@@ -254,7 +276,7 @@ func (s *stream) addSight(o *sight) {
 	s.sights[o.key] = o
 	at := o.index()
 	s.sightsBy[at] = append(s.sightsBy[at], o)
-	if !o.key.suppressed {
+	if !o.key.suppressed && o.vigil.by == "" {
 		s.openBy[o.raised.Identity]++
 	}
 }
@@ -265,7 +287,7 @@ func (s *stream) dropSight(o *sight) {
 	if s.sightsBy[at] = slices.DeleteFunc(s.sightsBy[at], func(x *sight) bool { return x == o }); len(s.sightsBy[at]) == 0 {
 		delete(s.sightsBy, at)
 	}
-	if !o.key.suppressed {
+	if !o.key.suppressed && o.vigil.by == "" {
 		s.closeBy(o.raised.Identity)
 	}
 }
@@ -288,14 +310,19 @@ func (s *stream) endSights(m models.Minute, gap bool) {
 	}
 	slices.SortFunc(over, func(a, b *sight) int { return a.key.compare(b.key) })
 	for _, o := range over {
-		s.dropSight(o)
-		in := o.raised
-		span := max(1, int(o.seen-minuteOf(in.Start))+1)
-		found := s.gather(o.events, in.Start, minuteTime(o.seen+1))
-		in.State, in.End = insight.StateEnd, found.lastOr(minuteTime(o.seen+1))
-		s.evince(&in, found, span)
-		s.put(in)
+		s.endSight(o)
 	}
+}
+
+func (s *stream) endSight(o *sight) {
+	s.dropSight(o)
+	in := o.raised
+	span := max(1, int(o.seen-minuteOf(in.Start))+1)
+	found := s.gather(o.events, in.Start, minuteTime(o.seen+1))
+	in.State, in.End = insight.StateEnd, found.lastOr(minuteTime(o.seen+1))
+	s.evince(&in, found, span)
+	s.measure(&o.vigil, found)
+	s.put(in)
 }
 
 // sightFields are the open insights of single events.
@@ -310,6 +337,7 @@ func (s *stream) sightFields(d *codec) {
 		}
 		d.flag(&k.suppressed)
 		d.json(&o.raised)
+		o.vigil.fields(d)
 		o.events.fields(d)
 		for _, n := range []*models.Minute{&o.quiet, &o.until, &o.seen} {
 			integer(d, n)
@@ -323,15 +351,21 @@ func (s *stream) sightFields(d *codec) {
 	}
 	sights := s.sights
 	s.sights = map[sightKey]*sight{}
+	for _, k := range sortedSights(sights) {
+		s.addSight(sights[k])
+	}
+	for _, ep := range s.slots {
+		if ep.vigil.by == "" {
+			s.openBy[ep.raised.Identity]++
+		}
+	}
+}
+
+func sortedSights(sights map[sightKey]*sight) []sightKey {
 	keys := make([]sightKey, 0, len(sights))
 	for k := range sights {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, sightKey.compare)
-	for _, k := range keys {
-		s.addSight(sights[k])
-	}
-	for _, ep := range s.slots {
-		s.openBy[ep.raised.Identity]++
-	}
+	return keys
 }

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/insightd/insightd/daemon/insight"
 )
 
 // metrics are what the engine tells of itself.
@@ -50,6 +52,10 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 			forgotten: prometheus.NewDesc("insightd_engine_identities_forgotten_total", "Identities that made room for others, since the account has as many as it may.", []string{"provider", "account"}, nil),
 			snapshot:  prometheus.NewDesc("insightd_engine_snapshot_timestamp_seconds", "When a stream's snapshot was written last.", []string{"provider", "account"}, nil),
 			skipped:   prometheus.NewDesc("insightd_engine_preview_skipped_total", "Counts of arrived events that were left to the final pass, since too many series had something open.", []string{"provider", "account"}, nil),
+			swallowed: prometheus.NewDesc("insightd_engine_insights_swallowed_total", "Insights that were not told, since they are within what users confirmed as normal.", []string{"provider", "account"}, nil),
+			envelopes: prometheus.NewDesc("insightd_engine_envelopes", "What users confirmed as normal and is in force.", []string{"provider", "account"}, nil),
+			lapsed:    prometheus.NewDesc("insightd_engine_envelopes_lapsed_total", "What users confirmed as normal and was forgotten: unused for 180 days, or one too many.", []string{"provider", "account"}, nil),
+			thumbs:    prometheus.NewDesc("insightd_engine_feedback", "Feedback in force, by insight type and verdict.", []string{"provider", "account", "insight_type", "verdict"}, nil),
 			attached:  prometheus.NewDesc("insightd_engine_insights_attached_total", "Episodes that were told with another insight.", []string{"provider", "account"}, nil),
 		})
 	}
@@ -61,11 +67,12 @@ type collector struct {
 	e                                                         *Engine
 	watermark, final, series, folded, told, evicted, attached *prometheus.Desc
 	capped, forgotten, snapshot, skipped                      *prometheus.Desc
+	swallowed, envelopes, lapsed, thumbs                      *prometheus.Desc
 }
 
 // Describe sends the descriptions of the streams' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped} {
+	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped, c.swallowed, c.envelopes, c.lapsed, c.thumbs} {
 		ch <- d
 	}
 }
@@ -88,6 +95,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.capped, prometheus.CounterValue, float64(s.capped), p, a)
 		ch <- prometheus.MustNewConstMetric(c.forgotten, prometheus.CounterValue, float64(s.forgotten), p, a)
 		ch <- prometheus.MustNewConstMetric(c.skipped, prometheus.CounterValue, float64(s.preview.skipped), p, a)
+		ch <- prometheus.MustNewConstMetric(c.swallowed, prometheus.CounterValue, float64(s.reviews.swallowed), p, a)
+		ch <- prometheus.MustNewConstMetric(c.envelopes, prometheus.GaugeValue, float64(len(s.reviews.envelopes)), p, a)
+		ch <- prometheus.MustNewConstMetric(c.lapsed, prometheus.CounterValue, float64(s.reviews.forgotten), p, a)
+		for typ := range s.reviews.types() {
+			up, down := s.countThumbs(typ)
+			ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(up), p, a, typ, string(insight.Up))
+			ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(down), p, a, typ, string(insight.Down))
+		}
 		if !s.snapshot.at.IsZero() {
 			ch <- prometheus.MustNewConstMetric(c.snapshot, prometheus.GaugeValue, float64(s.snapshot.at.Unix()), p, a)
 		}

@@ -140,6 +140,9 @@ func (e *Engine) moveStream(ctx context.Context, s *stream, emit func([]tsdb.Sam
 		s.preview.drop(s)
 		s.open.drop(s.position.done.UnixMilli())
 	}
+	if !s.position.due() {
+		e.tell(s)
+	}
 	if s.begun && !s.position.due() {
 		e.reconsider(ctx, s)
 		e.arriveAtPresent(s)
@@ -168,6 +171,7 @@ func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
 	if err != nil {
 		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)
 	}
+	e.tell(s) // What was said stands before the record.
 	if set := e.current(); s.set != set {
 		s.configure(set)
 	}

@@ -50,6 +50,8 @@ type foreseen struct {
 	last    time.Time
 	risk    uint8
 	dirty   bool
+	// beyond is what arrived that was not confirmed, while it was quiet.
+	beyond *insight.Excess
 }
 
 type foreseenMinute struct {
@@ -216,6 +218,13 @@ func (s *stream) arrive(e *event.Event) {
 			}
 			x.risk = max(x.risk, e.Risk)
 		}
+		if t := p.keys[f.key]; f.counts && t != nil && t.in.ConfirmedBy != "" && x.beyond == nil {
+			if v := s.reviews.byID(t.in.ConfirmedBy); v != nil {
+				if by, beyond := v.Stray(e); beyond {
+					x.beyond = &by
+				}
+			}
+		}
 		if !x.dirty {
 			x.dirty = true
 			p.dirty = append(p.dirty, x)
@@ -255,10 +264,13 @@ func (f *foreseen) add(m models.Minute, by feed) {
 // foreseeSeries judges what arrived for a series, on a copy of its state.
 func (s *stream) foreseeSeries(f *foreseen) {
 	p := s.preview
-	if p.keys[f.key] != nil {
+	if t := p.keys[f.key]; t != nil {
+		if t.in.ConfirmedBy != "" {
+			p.watch(s, t, f)
+		}
 		return // Told already.
 	}
-	if len(f.minutes) == 0 || f.minutes[len(f.minutes)-1].m-s.first < s.warmUp() {
+	if len(f.minutes) == 0 || s.learning(f.who, f.minutes[len(f.minutes)-1].m) != "" {
 		return // It only learns.
 	}
 	x := s.models[f.key]
@@ -320,7 +332,7 @@ type arrivedFinding struct {
 // foreseeFinding tells of what a single event shows, before it is final.
 func (s *stream) foreseeFinding(f *arrivedFinding) {
 	p := s.preview
-	if f.m-s.first < s.warmUp() && !f.always || s.sights[f.key()] != nil || s.crowded(len(p.told)) {
+	if s.learning(f.who, f.m) != "" && !f.always || s.sights[f.key()] != nil || s.crowded(len(p.told)) {
 		return
 	}
 	in := s.portray(&f.finding, &f.event, f.m)
@@ -356,7 +368,7 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 		return
 	}
 	in.Incident = s.incident(y.who, found, m)
-	s.suppress(&in, p.budget.take(in.Incident, m))
+	s.suppress(&in, s.quiet(&in, m) != "" || p.budget.take(in.Incident, m))
 	in.Provisional = true
 	y.tell(p.tells, in.ID, forGood)
 	p.remember(&provisional{in: in, slot: slot, key: f.key, series: true, at: m})

@@ -33,6 +33,7 @@ type who struct {
 	day         int32
 	hours       [24]uint32
 	userTypes   []string
+	renewed     *renewal // since when it is learned anew; nil where it never was
 
 	operations known
 	networks   known

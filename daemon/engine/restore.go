@@ -58,7 +58,10 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 			for k := range out {
 				out[k] = append(out[k], step{c, &data.Settings})
 			}
-		case event.ControlWatermark, event.ControlRebuild:
+		case event.ControlFeedback:
+			e.recall(&c)
+			fallthrough
+		case event.ControlWatermark, event.ControlRebuild, event.ControlRebaseline:
 			if list, ok := out[c.Stream]; ok {
 				out[c.Stream] = append(list, step{Control: c})
 			}
@@ -105,6 +108,8 @@ func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func(
 		switch c.Kind {
 		case event.ControlConfig:
 			s.configure(*c.set)
+		case event.ControlFeedback, event.ControlRebaseline:
+			s.hear(&c.Control)
 		case event.ControlWatermark:
 			s.order(c.Seq, c.Time)
 			if err := s.complete(ctx, emit); err != nil {
@@ -151,6 +156,10 @@ func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func
 		switch {
 		case c.Kind == event.ControlConfig && e.o.Reinterpret == nil:
 			stops = append(stops, c)
+		case said(c.Kind):
+			// The watermark at which it was said may be thinned out.
+			at := step{Control: event.Control{Kind: event.ControlWatermark, Time: c.Time}}
+			stops = append(stops, at, c)
 		case c.Kind == event.ControlWatermark:
 			if n := len(stops); n > 0 && stops[n-1].Kind == event.ControlWatermark {
 				stops[n-1] = c
@@ -160,9 +169,15 @@ func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func
 		}
 	}
 	for _, c := range stops {
-		if c.set != nil {
+		switch {
+		case c.set != nil:
 			s.configure(*c.set)
 			continue
+		case said(c.Kind):
+			s.hear(&c.Control)
+			continue
+		case c.Time.IsZero():
+			continue // It was said before anything was final.
 		}
 		s.order(last.Seq, c.Time)
 		if err := s.complete(ctx, emit); err != nil {

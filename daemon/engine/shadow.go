@@ -137,11 +137,22 @@ func (e *Engine) reconsider(ctx context.Context, s *stream) {
 func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, set Settings, seq uint64, target time.Time) (*stream, error) {
 	fresh := newStream(key, &e.o, set)
 	fresh.insights = newCollected()
-	fresh.order(seq, target)
-	if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
-		return nil, fmt.Errorf("making %s anew: %w", key, err)
+	to := func(t time.Time) error {
+		fresh.order(seq, t)
+		if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
+			return fmt.Errorf("making %s anew: %w", key, err)
+		}
+		return nil
 	}
-	return fresh, nil
+	for _, c := range e.saidOf(key, seq) {
+		if !c.Time.IsZero() {
+			if err := to(c.Time); err != nil {
+				return nil, err
+			}
+		}
+		fresh.hear(&c)
+	}
+	return fresh, to(target)
 }
 
 // relearn is the making of a stream that a restart repeats. The caller puts the
@@ -158,7 +169,13 @@ func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64) (*stream, e
 // takeOver brings a new stream to where the old one is and puts it in force.
 func (e *Engine) takeOver(ctx context.Context, s, fresh *stream) error {
 	for c := range e.o.Log.ControlsSince(fresh.position.seq) {
-		if c.Kind != event.ControlWatermark || c.Stream != s.key || c.Seq > s.position.seq {
+		switch {
+		case c.Stream != s.key:
+			continue
+		case said(c.Kind) && c.Seq <= s.reviews.heard:
+			fresh.hear(&c)
+			continue
+		case c.Kind != event.ControlWatermark || c.Seq > s.position.seq:
 			continue
 		}
 		fresh.order(c.Seq, c.Time)

@@ -80,6 +80,7 @@ func (s *stream) fields(d *codec) {
 	})
 	s.sightFields(d)
 	s.agreementFields(d)
+	s.reviewFields(d)
 	for _, l := range s.lookers {
 		l.fields(s, d)
 	}
@@ -208,6 +209,13 @@ func (w *who) fields(d *codec) {
 		integer(d, &w.hours[i])
 	}
 	list(d, &w.userTypes, d.text)
+	renewed := w.renewed != nil
+	if d.flag(&renewed); renewed {
+		if d.reading() {
+			w.renewed = new(renewal)
+		}
+		d.json(w.renewed)
+	}
 	for _, k := range []*known{&w.operations, &w.networks, &w.countries, &w.agents, &w.regions} {
 		m := map[symbol]*knownValue(*k)
 		dict(d, &m, cmp.Compare[symbol], func(y *symbol, v **knownValue) {
@@ -360,6 +368,7 @@ func (s *stream) episodeFields(d *codec) {
 		d.flag(&own)
 		integer(d, &e.start)
 		d.text(&e.mute)
+		e.vigil.fields(d)
 		raised := e.raised != nil
 		if d.flag(&raised); raised {
 			if d.reading() {

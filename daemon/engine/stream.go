@@ -43,15 +43,13 @@ type stream struct {
 	sightsBy   map[string][]*sight    // by identity, or by address where they have none
 	openBy     map[string]int         // open insights by identity
 	agreement  map[string][]supported // by identity, of the last two hours
-	// thumbs yields what readers said of the stream's insights; nil where nobody
-	// is asked. What it yields follows from the event log.
-	thumbs   func(yield func(models.Thumb) bool)
-	budget   *budget
-	gauge    gauge
-	position position
-	preview  *preview
-	shadow   *shadow
-	snapshot snapshotState
+	budget     *budget
+	reviews    reviews
+	gauge      gauge
+	position   position
+	preview    *preview
+	shadow     *shadow
+	snapshot   snapshotState
 
 	// present is set once the stream has caught up with the clock.
 	present   bool
@@ -226,6 +224,7 @@ func (s *stream) keep(m models.Minute) {
 			}
 		})
 	}
+	s.reviews.keep(m)
 	for k, t := range s.told {
 		if t.until < m {
 			delete(s.told, k)

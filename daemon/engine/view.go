@@ -87,6 +87,7 @@ func (s *stream) coverage(now time.Time) insight.StreamCoverage {
 	if at := s.snapshot.at; !at.IsZero() {
 		c.Snapshot = &at
 	}
+	c.Swallowed, c.Envelopes, c.Rebaselined = s.reviews.swallowed, len(s.reviews.envelopes), s.renewing()
 	for _, p := range s.learner.Proposed() {
 		c.Networks = append(c.Networks, insight.ProposedNetwork{CIDR: p.CIDR, Identities: p.Identities, Days: p.Days})
 	}
@@ -179,7 +180,7 @@ func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Pro
 				s.mtx.Unlock()
 				return out, last.Provider + "/" + last.Account + "\x00" + last.Identity, nil
 			}
-			out = append(out, w.profile(s.key, s.symbols))
+			out = append(out, s.profile(w))
 		}
 		s.mtx.Unlock()
 	}
@@ -194,7 +195,7 @@ func (e *Engine) Identity(_ context.Context, id string) (insight.Profile, bool, 
 		s.mtx.Lock()
 		for _, w := range s.identities {
 			if profileID(s.key, w.name) == id {
-				p := w.profile(s.key, s.symbols)
+				p := s.profile(w)
 				s.mtx.Unlock()
 				return p, true, nil
 			}

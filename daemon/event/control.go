@@ -11,7 +11,8 @@ type Control struct {
 	Kind string
 	// Stream is the stream that the record is about, zero for all.
 	Stream StreamKey
-	// Time is the watermark that was reached, for ControlWatermark.
+	// Time is the watermark that was reached, for ControlWatermark, and that at
+	// which it was written, for what is about a stream otherwise.
 	Time time.Time
 	// Data is what the kind needs beyond that, as JSON.
 	Data []byte
@@ -29,6 +30,9 @@ const (
 	// that the log held of it at this position, up to its last watermark: history
 	// had been added to it.
 	ControlRebuild = "rebuild"
-	// ControlFeedback is what a user said of an insight.
-	ControlFeedback = "feedback"
+	// ControlFeedback is what a user said of an insight, and ControlRebaseline
+	// that the role of an identity changed. Time is the watermark of the stream
+	// at which it was said: it holds for what becomes final from there on.
+	ControlFeedback   = "feedback"
+	ControlRebaseline = "rebaseline"
 )
