@@ -25,6 +25,7 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.To
 		Insights:        d.insights,
 		Events:          d.log,
 		Knowledge:       knowledge{d},
+		Reviews:         reviews{d},
 		Pusher:          d.intake,
 		Prometheus:      d.prometheusOptions(c),
 		EnableLifecycle: d.o.EnableLifecycle,

@@ -42,6 +42,26 @@ type Insights interface {
 	Watch(ctx context.Context, after uint64) (changes <-chan insight.Change, past []insight.Change, complete bool)
 }
 
+// Reviews are what users say of insights and identities. What they say is durable
+// when a method returns. The methods are safe for concurrent use. Their errors
+// wrap ErrNotFound where there is nothing of that id, and ErrConflict where there
+// is something else in its place.
+type Reviews interface {
+	// Feedback lists what was said of an insight, the newest first, also of one
+	// that is past its retention. FeedbackByID returns one.
+	Feedback(id string) []insight.Feedback
+	FeedbackByID(id string) (insight.Feedback, bool)
+	// Review returns what giving feedback would record, and the insights that it
+	// would have hidden: the newest of so many.
+	Review(id string, verdict insight.Judgement, note, by string) (f insight.Feedback, hidden []insight.Insight, count int, err error)
+	// GiveFeedback records it in the place of what was said of the insight.
+	GiveFeedback(ctx context.Context, id string, verdict insight.Judgement, note, by string) (insight.Feedback, error)
+	// UndoFeedback takes back what is in force of an insight.
+	UndoFeedback(ctx context.Context, id, by string) (insight.Feedback, error)
+	// Rebaseline has an identity learned anew.
+	Rebaseline(ctx context.Context, id, note, by string) (insight.Rebaseline, error)
+}
+
 // Events are the stored events. The methods are safe for concurrent use and
 // stop when their context ends. Events that they return are the caller's.
 type Events interface {
@@ -214,6 +234,7 @@ type Options struct {
 	Insights   Insights
 	Events     Events
 	Knowledge  Knowledge
+	Reviews    Reviews
 	Pusher     Pusher
 	Prometheus PrometheusOptions
 
@@ -254,6 +275,8 @@ func (o *Options) validate() error {
 		return errors.New("no events are given")
 	case o.Knowledge == nil:
 		return errors.New("no knowledge is given")
+	case o.Reviews == nil:
+		return errors.New("nothing takes in feedback")
 	case o.Pusher == nil:
 		return errors.New("nothing takes in events")
 	}
@@ -376,6 +399,8 @@ type route struct {
 
 var (
 	get     = []string{http.MethodGet}
+	post    = []string{http.MethodPost}
+	remove  = []string{http.MethodDelete}
 	getPost = []string{http.MethodGet, http.MethodPost}
 	change  = []string{http.MethodPost, http.MethodPut}
 )
@@ -388,16 +413,20 @@ func (a *API) routes() []route {
 		{get, "/api/v1/insights/{id}", a.query(a.getInsight), false},
 		{get, "/api/v1/insights/{id}/events", a.query(a.insightEvents), false},
 		{get, "/api/v1/insights/{id}/records", a.query(a.insightRecords), false},
+		{get, "/api/v1/insights/{id}/feedback", a.query(a.listFeedback), false},
+		{post, "/api/v1/insights/{id}/feedback", a.query(a.giveFeedback), false},
+		{remove, "/api/v1/insights/{id}/feedback", a.query(a.undoFeedback), false},
 		{getPost, "/api/v1/incidents", a.query(a.listIncidents), false},
 		{get, "/api/v1/incidents/{id}", a.query(a.getIncident), false},
 		{get, "/api/v1/events", a.query(a.searchEvents), false},
-		{[]string{http.MethodPost}, "/api/v1/events", http.HandlerFunc(a.push), false},
+		{post, "/api/v1/events", http.HandlerFunc(a.push), false},
 		{getPost, "/api/v1/events/volume", a.query(a.eventVolume), false},
 		{get, "/api/v1/events/fields", a.query(a.eventFields), false},
 		{getPost, "/api/v1/events/field/{name}/values", a.query(a.eventValues), false},
 		{get, "/api/v1/events/{uid}", a.query(a.getEvent), false},
 		{getPost, "/api/v1/identities", a.query(a.listIdentities), false},
 		{get, "/api/v1/identities/{id}", a.query(a.getIdentity), false},
+		{post, "/api/v1/identities/{id}/rebaseline", a.query(a.rebaseline), false},
 		{getPost, "/api/v1/bands", a.query(a.bands), false},
 		{get, "/api/v1/coverage", a.query(a.coverage), false},
 		{get, "/api/v1/rules", a.query(a.rules), false},
@@ -407,7 +436,7 @@ func (a *API) routes() []route {
 		{get, "/-/healthy", http.HandlerFunc(a.healthy), false},
 		{get, "/-/ready", http.HandlerFunc(a.ready), false},
 		{get, loginPath, http.HandlerFunc(a.loginForm), false},
-		{[]string{http.MethodPost}, loginPath, http.HandlerFunc(a.login), false},
+		{post, loginPath, http.HandlerFunc(a.login), false},
 		{change, "/-/reload", a.lifecycle(a.o.Lifecycle.Reload != nil, a.reload), false},
 		{change, "/-/quit", a.lifecycle(a.o.Lifecycle.Quit != nil, a.quit), false},
 	}
@@ -479,7 +508,7 @@ func (a *API) checkHeaders(r *http.Request) error {
 // other methods.
 func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	var allow []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = m
 		if _, pattern := a.mux.Handler(other); pattern != "/" && pattern != "" {

@@ -144,7 +144,7 @@ func TestNotFound(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, path := range []string{
 		"/api/v1/insights/x", "/api/v1/insights/x/events", "/api/v1/insights/x/records", "/api/v1/incidents/x", "/api/v1/events/x",
-		"/api/v1/events/field/colour/values", "/api/v1/identities/x", "/api/v1/nothing", "/api/v1/insights/" + w.ids["calls"] + "/feedback",
+		"/api/v1/events/field/colour/values", "/api/v1/identities/x", "/api/v1/nothing", "/api/v1/insights/x/feedback",
 		"/api/v1/exceptions", "/api/v2", "/nothing", "/-/", "/api/v1/targets",
 	} {
 		code, a := w.ask(path)
@@ -451,6 +451,7 @@ func TestOptions(t *testing.T) {
 	f(func(o *Options) { o.Insights = nil }, "no insights")
 	f(func(o *Options) { o.Events = nil }, "no events")
 	f(func(o *Options) { o.Knowledge = nil }, "no knowledge")
+	f(func(o *Options) { o.Reviews = nil }, "nothing takes in feedback")
 	f(func(o *Options) { o.Pusher = nil }, "nothing takes in events")
 	f(func(o *Options) { o.Limits.Page = -1 }, "a limit is negative")
 	f(func(o *Options) { o.Prometheus.Engine = nil }, "no query engine")

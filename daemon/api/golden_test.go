@@ -42,6 +42,9 @@ func goldens(w *world) []golden {
 	fails := func(file, pattern, path string, status int) golden {
 		return golden{file, http.MethodGet, path, pattern, "", status}
 	}
+	said := func(file, pattern, path, body string, status int) golden {
+		return golden{file, http.MethodPost, path, pattern, body, status}
+	}
 	e := url.QueryEscape
 	push := `{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/anna","accountId":"111122223333","userName":"anna"},` +
 		`"eventTime":"2026-03-09T11:59:00Z","eventSource":"ec2.amazonaws.com","eventName":"StopInstances","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7",` +
@@ -60,6 +63,14 @@ func goldens(w *world) []golden {
 		get("insight-samples.json", "/api/v1/insights/{id}/events", "/api/v1/insights/"+w.ids["account"]+"/events"),
 		get("insight-records.json", "/api/v1/insights/{id}/records", "/api/v1/insights/"+w.ids["failures"]+"/records"),
 		get("insight-records-withdrawn.json", "/api/v1/insights/{id}/records", "/api/v1/insights/"+w.ids["back"]+"/records"),
+		said("insight-feedback-dry-run.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["calls"]+"/feedback?dry_run=true", `{"verdict":"down","note":"the new job"}`, http.StatusOK),
+		said("insight-feedback-given.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["calls"]+"/feedback", `{"verdict":"down","note":"the new job"}`, http.StatusOK),
+		said("insight-feedback-up.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["calls"]+"/feedback", `{"verdict":"up"}`, http.StatusOK),
+		get("insight-feedback.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["calls"]+"/feedback"),
+		get("insight-judged.json", "/api/v1/insights/{id}", "/api/v1/insights/"+w.ids["calls"]),
+		{"insight-feedback-undone.json", http.MethodDelete, "/api/v1/insights/" + w.ids["calls"] + "/feedback", "/api/v1/insights/{id}/feedback", "", http.StatusOK},
+		said("error-feedback-conflict.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["former"]+"/feedback", `{"verdict":"up"}`, http.StatusConflict),
+		said("identity-rebaseline.json", "/api/v1/identities/{id}/rebaseline", "/api/v1/identities/0a1b2c3d/rebaseline", `{"note":"moved to another team"}`, http.StatusOK),
 		get("incidents.json", "/api/v1/incidents", "/api/v1/incidents"),
 		get("incident.json", "/api/v1/incidents/{id}", "/api/v1/incidents/5f0c2a9be1d34c77"),
 		get("events.json", "/api/v1/events", "/api/v1/events?limit=3&filter="+e(`outcome="error" identity=~".*/anna"`)),

@@ -25,6 +25,11 @@ type insightView struct {
 	// Filter selects the events behind it, in the filter language of events.
 	Filter  string    `json:"filter"`
 	Related []related `json:"related"`
+	// Feedback is what was said of it, the newest first.
+	Feedback []insight.Feedback `json:"feedback"`
+	// ConfirmedBy is what confirmed such insights as normal, where that keeps
+	// this one from being notified.
+	ConfirmedBy *insight.Feedback `json:"confirmedBy,omitempty"`
 }
 
 // related is another insight that may belong to it.
@@ -127,7 +132,10 @@ func (a *API) getInsight(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := insightView{Insight: a.linked(in.Record()), Filter: in.Filter, Related: []related{}}
+	v := insightView{Insight: a.linked(in.Record()), Filter: in.Filter, Related: []related{}, Feedback: listed(a.o.Reviews.Feedback(in.ID))}
+	if f, ok := a.o.Reviews.FeedbackByID(in.ConfirmedBy); ok {
+		v.ConfirmedBy = &f
+	}
 	for n, r := range a.o.Insights.Records(in.ID) {
 		if n == 0 || r.InsightDetails.State == insight.StateStart {
 			v.Revisions++

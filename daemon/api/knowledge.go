@@ -25,6 +25,9 @@ func (a *API) coverage(q *request) (any, error) {
 	if c.Streams == nil {
 		c.Streams = []insight.StreamCoverage{}
 	}
+	for n := range c.Streams {
+		c.Streams[n].Rebaselined = listed(c.Streams[n].Rebaselined)
+	}
 	if c.Sources == nil {
 		c.Sources = []insight.SourceCoverage{}
 	}

@@ -78,7 +78,7 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 		metadata = append(metadata, PrometheusMetadata{Name: m.Name, Type: tsdb.MetricType, Help: m.Help})
 	}
 	w.o = Options{
-		Insights: w.insights, Events: w.log, Knowledge: worldKnowledge{}, Pusher: pusher{w.log},
+		Insights: w.insights, Events: w.log, Knowledge: worldKnowledge{}, Reviews: newWorldReviews(w), Pusher: pusher{w.log},
 		Prometheus: PrometheusOptions{
 			Queryable: w.db.Queryable(), Engine: engine, Stats: w.db, Metadata: metadata, Now: now,
 			Build: PrometheusBuild{Version: "0.1.0"}, Started: worldNow.Add(-time.Hour),
@@ -280,6 +280,9 @@ func (worldKnowledge) profiles() []insight.Profile {
 		Regions:    []insight.Known{{Value: "eu-central-1", Count: 1200, Frequency: "frequent"}},
 	}
 	anna.Hours[9], anna.Hours[10] = 0.75, 0.25
+	anna.Rebaselined = &insight.Rebaseline{
+		Identity: worldAnna, Note: "moved to another team", By: "root", At: worldNow.Add(-time.Hour), From: worldNow.Add(-90 * time.Minute), Until: worldNow.Add(22*time.Hour + 30*time.Minute),
+	}
 	deploy := insight.Profile{
 		ID: "4e5f6071", Provider: "aws", Account: worldAccount, Identity: worldDeploy, IdentityKind: "role",
 		FirstSeen: worldNow.Add(-time.Hour), LastSeen: worldNow.Add(-2 * time.Minute), Events: 30, ActiveDays: 1,
@@ -348,6 +351,7 @@ func (worldKnowledge) Coverage(context.Context) (insight.Coverage, error) {
 			{InsightType: insight.TypeAk, State: "blind", Reason: "no event has a long-lived key"},
 		},
 		Provisional: 1, Superseded: 1, Folded: 3, Evicted: 2, Rebuilding: true, RebuildReason: "60 events came after the watermark", Snapshot: &snapshot,
+		Swallowed: 3, Envelopes: 2, Rebaselined: []insight.Rebaseline{*worldKnowledge{}.profiles()[0].Rebaselined},
 		Suppressed: 1, Networks: []insight.ProposedNetwork{{CIDR: "203.0.113.0/24", Identities: 4, Days: 20}},
 	}}}, nil
 }

@@ -111,14 +111,18 @@ const answerTime = time.Minute
 
 // client names who sent a request: its token, the user that signed in, or the
 // address.
-func client(r *http.Request) string {
+func client(r *http.Request) string { return "push/" + askedBy(r) }
+
+// askedBy names who asks: by the name of his token, else as a user of basic
+// authentication, else by his address.
+func askedBy(r *http.Request) string {
 	if name := tokenName(r); name != "" {
-		return "push/" + name
+		return name
 	}
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
-		return "push/" + user
+		return user
 	}
-	return "push/" + hostOf(r.RemoteAddr)
+	return hostOf(r.RemoteAddr)
 }
 
 // pushFailure says what an error of a push is to the client.

@@ -50,6 +50,10 @@ var errorCodes = map[ErrorType]int{
 var (
 	// ErrBadData marks what the client has to ask, or to send, in another way.
 	ErrBadData = errors.New("bad data")
+	// ErrNotFound marks that there is nothing of the id that was asked for.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict marks what cannot be done to a thing as it is now.
+	ErrConflict = errors.New("conflict")
 	// ErrUnavailable marks what works again later.
 	ErrUnavailable = errors.New("unavailable")
 )
@@ -90,6 +94,10 @@ func (a *API) classify(err error) *failure {
 		return &failure{ErrorBadData, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit), nil}
 	case errors.Is(err, insight.ErrQuery), errors.Is(err, ErrBadData):
 		typ = ErrorBadData
+	case errors.Is(err, ErrNotFound):
+		typ = ErrorNotFound
+	case errors.Is(err, ErrConflict):
+		return &failure{ErrorBadData, http.StatusConflict, err.Error(), nil}
 	case errors.Is(err, ErrUnavailable):
 		typ = ErrorUnavailable
 	case errors.Is(err, context.DeadlineExceeded):

@@ -556,3 +556,40 @@ func TestAnIdentityIsLearnedAnew(t *testing.T) {
 		require.Equal(t, want, (&line{l.log, e, store}).finals(t))
 	}
 }
+
+func TestSingleEventsThatAreConfirmedStayQuietAndTeach(t *testing.T) {
+	at := epoch.Add(4 * 24 * time.Hour)
+	for _, more := range []bool{false, true} {
+		events := append(office(7), trails()...)
+		if more {
+			events = append(events, call("t6", at.Add(25*time.Hour+5*time.Minute), "anna", trail, "UpdateTrail", event.OutcomeSuccess))
+		}
+		events = append(events, call("t7", at.Add(50*time.Hour), "anna", trail, "DeleteTrail", event.OutcomeSuccess))
+		l := newLine(t, watchTrails)
+		l.deliver(t, events)
+		l.reach(t, at.Add(5*time.Hour))
+		list := l.trails(t)
+		require.Len(t, list, 1)
+		f := l.give(t, list[0].ID, insight.Down, "")
+		require.Equal(t, []string{trail + ":DeleteTrail", trail + ":DescribeTrails", trail + ":StopLogging"}, f.Envelope.Operations)
+		l.reach(t, at.Add(25*time.Hour+2*time.Minute))
+		list = l.trails(t)
+		require.Len(t, list, 2)
+		require.Contains(t, list[1].Suppressed, f.ID)
+		require.Empty(t, l.engine.list()[0].openBy)
+		require.NoError(t, l.engine.snapshot(true))
+		l.restart(t)
+		require.NoError(t, l.engine.Finish(context.Background()))
+		list = l.trails(t)
+		require.Len(t, list, 2, "what is normal is learned")
+		require.Equal(t, insight.StateEnd, list[1].State)
+		if !more {
+			require.Contains(t, list[1].Suppressed, f.ID)
+			continue
+		}
+		require.Empty(t, list[1].Suppressed)
+		require.Empty(t, list[1].ConfirmedBy)
+		require.Contains(t, list[1].Reasons[len(list[1].Reasons)-1].Text, "operation "+trail+":UpdateTrail")
+		require.Empty(t, l.engine.list()[0].openBy)
+	}
+}

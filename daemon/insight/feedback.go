@@ -40,9 +40,9 @@ type Feedback struct {
 	// By is the token or the user that said it, At when by the clock, and From
 	// the event time from which on it holds.
 	By   string    `json:"by"`
-	At   time.Time `json:"at"`
-	From time.Time `json:"from"`
-	// State is one of the states of a feedback.
+	At   time.Time `json:"at,omitzero"`
+	From time.Time `json:"from,omitzero"`
+	// State is one of the states of a feedback, and empty where it was not given.
 	State    string     `json:"state"`
 	UndoneBy string     `json:"undoneBy,omitempty"`
 	UndoneAt *time.Time `json:"undoneAt,omitempty"`
