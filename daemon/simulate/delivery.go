@@ -38,7 +38,11 @@ func (t *Traffic) Records() iter.Seq[Record] {
 		r := newRenderer(t)
 		var buf []byte
 		t.parcels(func(p *parcel) bool {
-			buf = r.append(buf[:0], &p.call)
+			if p.flags&borrowed != 0 {
+				buf = append(buf[:0], t.borrowed[p.id]...)
+			} else {
+				buf = r.append(buf[:0], &p.call)
+			}
 			a := t.actors[p.actor]
 			return yield(Record{
 				Time: t.at(p.t), Delivered: t.at(p.at), Account: a.acct.id, Region: regions[p.region], JSON: buf,

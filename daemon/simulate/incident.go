@@ -111,9 +111,14 @@ func (t *Traffic) attack() error {
 		t.injected = append(t.injected, p.calls...)
 		p.tell(fmt.Sprintf("inc-%04d", i+1))
 	}
-	slices.SortFunc(t.injected, func(a, b call) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.id, b.id)) })
+	t.sortInjected()
 	slices.SortStableFunc(t.truth.Labels, func(a, b Label) int { return a.Start.Compare(b.Start) })
 	return nil
+}
+
+// sortInjected puts the calls that are injected into order of time.
+func (t *Traffic) sortInjected() {
+	slices.SortFunc(t.injected, func(a, b call) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.id, b.id)) })
 }
 
 // draw plans n incidents of the account. The kinds are dealt from shuffled

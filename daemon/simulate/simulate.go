@@ -46,6 +46,10 @@ type Options struct {
 	Benign float64
 	// Script holds incidents at exact times, beside those that are drawn.
 	Script []Scripted
+	// Inject are attacks that were captured elsewhere, to be put into the traffic
+	// after the warm-up: spread evenly, or all at InjectAt where that is not zero.
+	Inject   []Captured
+	InjectAt time.Time
 	// Late delivers records as CloudTrail does: by files, minutes after the
 	// event and out of order, at most MaxDelay late. Otherwise they come in
 	// order of time.
@@ -133,6 +137,7 @@ func (o Options) validate() error {
 		check(slices.Contains(Kinds(), k), "unknown kind of incident %q, known are %v", k, Kinds())
 	}
 	end := o.end()
+	check(o.InjectAt.IsZero() || !o.InjectAt.Before(o.Start) && o.InjectAt.Before(end), "what is to be injected at %s is not within the traffic", o.InjectAt.Format(time.RFC3339))
 	for i, s := range o.Script {
 		check(s.Kind == KindKeyAbuse || slices.Contains(Kinds(), s.Kind), "script entry %d: unknown kind of incident %q", i, s.Kind)
 		check(!s.At.Before(o.Start) && s.At.Before(end), "script entry %d: %s is not within the traffic", i, s.At.Format(time.RFC3339))
@@ -158,7 +163,8 @@ type Traffic struct {
 	start, end, warm int32
 	accounts         []*account
 	actors           []*actor
-	injected         []call // In order of time.
+	injected         []call            // In order of time.
+	borrowed         map[uint64][]byte // Records that were captured elsewhere, by their call's id.
 	truth            Truth
 }
 
@@ -168,7 +174,7 @@ func New(o Options) (*Traffic, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("simulate options: %w", err)
 	}
-	t := &Traffic{o: o, base: o.Start.Truncate(24 * time.Hour)}
+	t := &Traffic{o: o, base: o.Start.Truncate(24 * time.Hour), borrowed: map[uint64][]byte{}}
 	t.start = int32(o.Start.Sub(t.base) / time.Second)
 	t.end = int32(o.end().Sub(t.base) / time.Second)
 	t.warm = min(t.end, t.start+int32(o.WarmupDays*daySeconds))
@@ -180,6 +186,9 @@ func New(o Options) (*Traffic, error) {
 	t.change()
 	if err := t.attack(); err != nil {
 		return nil, fmt.Errorf("planning incidents: %w", err)
+	}
+	if err := t.inject(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }

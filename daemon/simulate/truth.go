@@ -18,6 +18,8 @@ type Truth struct {
 	Labels    []Label    `json:"labels"`
 	Benign    []Benign   `json:"benign"`
 	Incidents []Incident `json:"incidents"`
+	// Injected is what was captured elsewhere and put into the traffic.
+	Injected []Injected `json:"injected,omitempty"`
 }
 
 // Label is one insight that a good detector should raise, or should not where

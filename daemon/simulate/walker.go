@@ -22,6 +22,7 @@ type call struct {
 const (
 	console  = 1 << iota // From a browser, with a second factor.
 	injected             // Part of an incident. It shows in no record.
+	borrowed             // A record that was captured elsewhere, by its id in Traffic.borrowed.
 )
 
 // failure is how a call failed; services have their own codes for each.

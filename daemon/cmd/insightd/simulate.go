@@ -39,9 +39,11 @@ func addSimulate(app *kingpin.Application, commands map[string]command) {
 
 // trafficFlags say what traffic to make.
 type trafficFlags struct {
-	o      simulate.Options
-	start  string
-	benign bool
+	o        simulate.Options
+	start    string
+	benign   bool
+	inject   []string
+	injectAt string
 }
 
 // trafficDefaults are the defaults in which commands differ.
@@ -60,6 +62,8 @@ func addTrafficFlags(cmd *kingpin.CmdClause, d trafficDefaults) *trafficFlags {
 	cmd.Flag("benign", "Legitimate changes too: holidays, level shifts, new people, gaps in the data.").Default("true").BoolVar(&f.benign)
 	cmd.Flag("late", "Deliver late and out of order, as CloudTrail does.").Default(d.late).BoolVar(&f.o.Late)
 	cmd.Flag("duplicates", "Share of records that are delivered twice.").Default("0").Float64Var(&f.o.Duplicates)
+	cmd.Flag("inject", "CloudTrail records of attacks to put into the traffic, repeatable: a file, or a folder of files, each of which is one attack. Times, accounts and regions become those of the traffic; the labels list them under injected.").PlaceHolder("PATH").StringsVar(&f.inject)
+	cmd.Flag("inject-at", "When each of them begins, RFC 3339; spread over the days after the warm-up by default.").PlaceHolder("TIME").StringVar(&f.injectAt)
 	return f
 }
 
@@ -72,6 +76,18 @@ func (f *trafficFlags) options() (simulate.Options, error) {
 	}
 	if !f.benign {
 		o.Benign = -1
+	}
+	if f.injectAt != "" {
+		if o.InjectAt, err = time.Parse(time.RFC3339, f.injectAt); err != nil {
+			return o, usageError{fmt.Errorf("--inject-at: %w", err)}
+		}
+	}
+	for _, path := range f.inject {
+		c, err := simulate.ReadCaptured(path)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--inject: %w", err)}
+		}
+		o.Inject = append(o.Inject, c...)
 	}
 	return o, nil
 }
