@@ -99,8 +99,8 @@ func (c *cursor) types() []string {
 		t := c.next("a type of insight, " + oneOf(insightTypes[:7]) + ", …")
 		if t.form != word || !contains(insightTypes, t.text) {
 			near := didYouMean(t.text, insightTypes)
-			if near == "" {
-				near = didYouMean(t.text+"Insight", insightTypes)
+			if full := t.text + "Insight"; near == "" && contains(insightTypes, full) {
+				near = fmt.Sprintf("did you mean %q?", full)
 			}
 			c.wrong("", "a type of insight, "+oneOf(insightTypes[:7])+", …", near)
 		}

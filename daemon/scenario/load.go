@@ -166,9 +166,8 @@ func (c *cursor) api() string {
 	if !apiForm.MatchString(t.text) {
 		c.wrong("", form, "")
 	}
-	known := simulate.Operations()
-	if t.form == word && !contains(known, t.text) {
-		for _, k := range known {
+	if t.form == word && !simulate.Known(t.text) {
+		for _, k := range simulate.Operations() {
 			if sameVerb(k, t.text) && distance(strings.ToLower(k), strings.ToLower(t.text)) <= 1 {
 				c.wrong("", "an operation", fmt.Sprintf("did you mean %q? If not, put it into quotes", k))
 			}

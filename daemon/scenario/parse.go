@@ -102,7 +102,7 @@ func (p *parser) close() {
 	case len(p.now.expects) > 0:
 		p.cases = append(p.cases, p.now)
 	case p.now == p.shared && p.now.empty():
-	default:
+	case len(p.errs) == 0: // An expectation with an error is none.
 		p.fail(p.now.pos, fmt.Sprintf("the case %q without an expectation", p.now.Name), "at least one expect", `"expect none" says that nothing is raised`)
 	}
 }

@@ -63,7 +63,7 @@ func TestErrorsSayWhereAndWhatInstead(t *testing.T) {
 	f(load+"case \"a\"\nexpect none\ncase \"a\"\nexpect none", `x.test:4:6: found "a", expected a name of its own for each case; the first is on line 2`)
 	f(load+"case a\nexpect none", `x.test:2:6: found "a", expected the name of the case in quotes; write case "a"`)
 	f(load+"expect ApiCallRate for user a", `x.test:2:8: found "ApiCallRate", expected a type of insight, one of ApiCallRateInsight, ApiErrorRateInsight, IpInsight, AkInsight, PolicyChangeInsight, PasswordChangeInsight, TrailConcealmentInsight, …; did you mean "ApiCallRateInsight"?`)
-	f(load+"expect AkInsight from user a", `x.test:2:18: found "from", expected one of for, on, during, starting, detected, ending, active, ended, confidence, score, severity, suppressed, notified, reason, summary, address, region; did you mean "for"?`)
+	f(load+"expect AkInsight from user a", `x.test:2:18: found "from", expected one of for, on, during, starting, detected, ending, active, ended, confidence, score, severity, suppressed, notified, reason, summary, address, region`)
 	f(load+"expect AkInsight severity Hihg", `x.test:2:27: found "Hihg", expected one of Low, Medium, High, Critical; did you mean "High"?`)
 	f(load+"expect AkInsight starting 3d", `x.test:2:27: found "3d", expected a span such as +2d..+3d, +2d10:00 ± 5m, +2d for 3h, before +2d or after +2d`)
 	f(load+"at +1d expect AkInsight active", `x.test:2:25: found "active", expected no state where a moment is given; what was active then is looked at`)

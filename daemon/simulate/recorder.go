@@ -223,6 +223,12 @@ func Qualified(name string) string { return lookUp(name).qualified }
 // IAM writes them, in order.
 func Operations() []string { return slices.Sorted(maps.Keys(apiByID)) }
 
+// Known reports whether an operation is one of Operations.
+func Known(name string) bool {
+	_, ok := apiByID[name]
+	return ok
+}
+
 // Agents are the user agents that have a short name.
 func Agents() map[string]string {
 	return map[string]string{
