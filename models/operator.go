@@ -32,8 +32,9 @@ const (
 	firstRate, firstDays = 0.04, 2
 	// firstPrior is how many first operations the shipped rate weighs.
 	firstPrior = 2
-	// selfMost bounds what self-service can weigh without anything odd about it.
-	selfMost = 1.2
+	// selfMost bounds what self-service weighs by itself. It takes a strange place
+	// and a strange tool or hour to make it odd.
+	selfMost = 0.8
 
 	weighPlace = 1.0
 	mostTool   = 0.7
@@ -159,11 +160,13 @@ func (o *Operators) Judge(h *Habit, x Operation, by Circumstances, fresh bool) O
 	out := Odds{Days: h.Days(c)}
 	out.Account = (o.all.done[c] + 0.2) / (o.all.days + 10)
 	out.Group = (g.done[c] + 5*out.Account) / (g.days + 5)
-	if out.First = out.Days == 0; out.First {
-		// Nobody's first time says as little as the rate of those who do it
-		// daily. What counts is how often identities begin, after so many days
-		// without, against the shipped rate.
-		out.P = min(0.5, firstChance(by.Days)*beginners(g.first[c], g.due[c], beginners(o.all.first[c], o.all.due[c], 1)))
+	out.First = out.Days == 0
+	if h == nil || h.done[c] == 0 {
+		// The rate of those who do it daily says nothing of a first time. What
+		// counts is how often identities begin, after so many days without,
+		// against the shipped rate, and what happened under insights.
+		begins := firstChance(by.Days) * beginners(g.first[c], g.due[c], beginners(o.all.first[c], o.all.due[c], 1))
+		out.P = max(min(0.5, begins), out.Days/(by.Days+priorDays))
 	} else {
 		prior := min(out.Group, 20*out.Account+0.01)
 		out.P = min(1, (out.Days+priorDays*prior)/(by.Days+priorDays))
@@ -181,13 +184,12 @@ func (o *Operators) Judge(h *Habit, x Operation, by Circumstances, fresh bool) O
 	out.Hour = settled * weighHour * by.HourRarity
 	if c != SelfService {
 		out.Call = settled * weighCall * min(2, o.callRarity(h, x))
-	}
-	out.Alone = settled * weighAlone * by.AloneRarity
-	out.New = settled * weighNew * min(1.5, by.NewRarity)
-	out.Breadth = h.breadth(x.Call, x.Minute)
-	if fresh {
-		out.Breadth++
-		out.Many = settled * weighMany * math.Log2(float64(max(1, out.Breadth)))
+		out.Alone = settled * weighAlone * by.AloneRarity
+		out.New = settled * weighNew * min(1.5, by.NewRarity)
+		if out.Breadth = h.breadth(x.Call, x.Minute); fresh {
+			out.Breadth++
+			out.Many = settled * weighMany * math.Log2(float64(max(1, out.Breadth)))
+		}
 	}
 	out.Score = out.Operator + out.Place + out.Tool + out.Hour + out.Call + out.Alone + out.New + out.Many
 	return out

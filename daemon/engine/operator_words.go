@@ -119,7 +119,7 @@ func (v *verdict) operator(name string, contribution float64) insight.Reason {
 	o := v.odds
 	r := insight.Reason{
 		Feature: "operator", Observed: v.habit(), Contribution: contribution,
-		Usual: fmt.Sprintf("%s: on %s of the days", v.what.Group, percent(o.Group)),
+		Usual: fmt.Sprintf("%s: on %s of the days", groupName(v.what.Group), percent(o.Group)),
 	}
 	did := sensitive[v.category].did
 	if v.what.Category == models.SelfService {
@@ -127,10 +127,10 @@ func (v *verdict) operator(name string, contribution float64) insight.Reason {
 	}
 	if o.First {
 		r.Text = fmt.Sprintf("%s never %s before, in %s; of %s, about one in %s begins to on such a day", name, did,
-			plural(max(0, int(math.Round(v.by.Days-1))), "active day", "active days"), v.what.Group, number(math.Round(1/o.P)))
+			plural(max(0, int(math.Round(v.by.Days-1))), "active day", "active days"), groupName(v.what.Group), number(math.Round(1/o.P)))
 	} else {
 		r.Text = fmt.Sprintf("%s %s on about %s of %s, expected on one day in %s; %s: on %s of the days", name, did,
-			number(math.Ceil(o.Days)), plural(int(math.Round(v.by.Days)), "active day", "active days"), number(math.Round(1/o.P)), v.what.Group, percent(o.Group))
+			number(math.Ceil(o.Days)), plural(int(math.Round(v.by.Days)), "active day", "active days"), number(math.Round(1/o.P)), groupName(v.what.Group), percent(o.Group))
 	}
 	return r
 }
@@ -197,7 +197,15 @@ func (l *operators) mine() {
 // better orders rules, the one that says most first.
 func better(a, b models.Rule) int {
 	return cmp.Or(cmp.Compare(b.Conviction(), a.Conviction()), cmp.Compare(b.Count, a.Count), cmp.Compare(len(a.If), len(b.If)),
-		slices.Compare(a.If, b.If), strings.Compare(a.Then, b.Then))
+		cmp.Compare(aboutWhom(b), aboutWhom(a)), slices.Compare(a.If, b.If), strings.Compare(a.Then, b.Then))
+}
+
+// aboutWhom is 1 for a rule that names who does it, which says most to a reader.
+func aboutWhom(r models.Rule) int {
+	if strings.HasPrefix(r.Then, "identity=") {
+		return 1
+	}
+	return 0
 }
 
 // violated returns the best rule that speaks of an operation and does not hold
@@ -229,10 +237,26 @@ func (r rule) value(items []string) string {
 // valueOf is an item without its attribute, names short.
 func valueOf(item string) string {
 	attr, value, _ := strings.Cut(item, "=")
-	if attr == "identity" {
+	switch attr {
+	case "identity":
 		return shortName(value)
+	case "group":
+		return groupName(value)
 	}
 	return value
+}
+
+// groupName is a group as people speak of it: a role of Identity Center without
+// what is put around its name.
+func groupName(group string) string {
+	rest, ok := strings.CutPrefix(group, "people of AWSReservedSSO_")
+	if !ok {
+		return group
+	}
+	if i := strings.LastIndexByte(rest, '_'); i > 0 {
+		rest = rest[:i]
+	}
+	return "people of " + rest
 }
 
 // words says the rule: "412 of 413 changes of permissions in four weeks were
