@@ -38,7 +38,7 @@ const (
 	oddFrom = 2.1
 	// oddAlways is the score from which on an operation that is always reported
 	// is not one of its usual operator.
-	oddAlways = 1.5
+	oddAlways = 1.8
 	// operatorQuiet is after how many minutes without an operation an insight
 	// ends.
 	operatorQuiet = 60

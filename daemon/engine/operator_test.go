@@ -298,3 +298,46 @@ func TestGroupName(t *testing.T) {
 	require.Equal(t, "people of admin", groupName("people of admin"))
 	require.Equal(t, "root", groupName("root"))
 }
+
+// What an operation is under today's catalogue may hang on its parameters: the
+// raw records of those that say so are read back, and no others.
+func TestReinterpretReadsWhatItNeeds(t *testing.T) {
+	raws := map[string]bool{}
+	l := newLine(t, func(o *Options) {
+		unlimited(o)
+		o.Raw = func(e *event.Event) bool { return e.Operation == "UpdateTrail" }
+		o.Reinterpret = func(e *event.Event) {
+			raws[e.Operation] = raws[e.Operation] || len(e.Raw) > 0
+			if strings.Contains(string(e.Raw), "u2") {
+				e.Class, e.Risk = "trail_concealment", 3
+			}
+		}
+	})
+	l.deliver(t, append(office(3),
+		call("u1", day(2, 5*time.Hour), "anna", "cloudtrail.amazonaws.com", "UpdateTrail", event.OutcomeSuccess),
+		call("u2", day(2, 6*time.Hour), "anna", "cloudtrail.amazonaws.com", "UpdateTrail", event.OutcomeSuccess)))
+	require.NoError(t, l.log.Flush(context.Background()))
+	require.NoError(t, l.engine.Finish(context.Background()))
+	list := l.operators(t)
+	require.Len(t, list, 1)
+	require.Equal(t, []string{"u2"}, list[0].SampleEventIDs)
+	require.Equal(t, map[string]bool{"UpdateTrail": true, "CreateTags": false, "PutBucketTagging": false, "UpdateFunctionCode": false}, raws)
+}
+
+func BenchmarkOperatorsLook(b *testing.B) {
+	l := newOperators()
+	s := &stream{identities: map[symbol]*who{}}
+	w := newWho(1, "arn:aws:iam::1:user/anna", event.KindHuman, 0)
+	e := call("u", epoch, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+	w.apis[2] = &api{first: 0}
+	n := names{identity: 1, api: 2}
+	at := minuteOf(epoch)
+	b.ReportAllocs()
+	for b.Loop() {
+		at++
+		if _, ok := l.look(s, &e, n, w, at); ok {
+			b.Fatal("nothing is odd about it")
+		}
+		l.learn(s, &e, n, w, at, false)
+	}
+}
