@@ -361,3 +361,11 @@ func (c *Count) sumDay(h int32) {
 	}
 	c.day, c.dayExp = float32(x), float32(mu*expectUnit)
 }
+
+// Heir is the state of a series that goes on as this one does: with its profile
+// and its surprises, and with nothing open.
+func (c *Count) Heir() Count {
+	h := *c
+	h.flags &^= flagOpen | flagAdopted
+	return h
+}

@@ -125,6 +125,11 @@ func fitCell(e *cell) priorCell {
 		size: (e.sum + 0.6) / (e.n + 1), square: (e.sq + 0.6) / (e.n + 1),
 	}
 	best.square = max(best.square, 1.02*best.size*best.size)
+	if e.n == 0 { // Nobody ever surprised.
+		plain := plainPrior[Workload].cells[windowMinute][classCore]
+		best.exp, best.heavy, best.scale, best.shape = plain.exp, plain.heavy, plain.scale, plain.shape
+		return best
+	}
 	loss := math.Inf(1)
 	for _, exp := range []float64{0.3, 0.5, 0.8, 1.2, 2, 4, 8} {
 		for _, heavy := range []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.98} {

@@ -181,7 +181,8 @@ func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m mod
 		}
 		out = append(out, feed{modelKey{kindKey, n.region, key, by}, true, false})
 		if m-a.first < 1440 && m-birth >= 1440 { // On the first day everything is new.
-			out = append(out, feed{modelKey{kindNewAPIs, n.region, key, by}, true, false})
+			// What is new is so in all regions.
+			out = append(out, feed{modelKey{kindNewAPIs, 0, key, by}, true, false})
 		}
 	}
 	// The share needs the calls that succeed too.
@@ -243,10 +244,11 @@ func (s *stream) bump(k modelKey, w *who, m models.Minute, e *event.Event) *mode
 	if x == nil {
 		s.makeRoom()
 		x = s.newModelled(k, w)
-		if k.kind == kindCalls {
-			w.novelty.New(m)
+		if news := s.noveltyOf(x); news != nil {
+			news.New(m)
 		}
 		s.models[k] = x
+		w.keep(x)
 		s.all[k.kind] = append(s.all[k.kind], x)
 		s.live[k.kind]++
 	}
@@ -266,6 +268,9 @@ func (s *stream) newModelled(k modelKey, w *who) *modelled {
 		birth = w.birth
 	}
 	x := &modelled{key: k, who: w, count: models.NewCount(birth, groupOf(w))}
+	if old := w.lastKey(k); old != nil {
+		x.count = old.count.Heir() // A new key goes on where the last one stopped.
+	}
 	if kinds[k.kind].errors {
 		x.share = new(models.Share)
 	}
@@ -395,11 +400,15 @@ func (s *stream) judge(m models.Minute) {
 	s.touched = s.touched[:0]
 }
 
-// noveltyOf is how often the series' identity does something new, for the kind
-// that is about new things.
+// noveltyOf is how often the series' identity does something new, or fails in
+// something new, for the kinds that are about new things.
 func (s *stream) noveltyOf(x *modelled) *models.Novelty {
-	if x.key.kind == kindCalls && x.who != nil {
+	switch {
+	case x.who == nil:
+	case x.key.kind == kindCalls:
 		return &x.who.novelty
+	case x.key.kind == kindAPIErrors:
+		return &x.who.failures
 	}
 	return nil
 }

@@ -46,6 +46,8 @@ func (s *stream) slot(x *modelled) slotKey {
 	switch x.key.kind {
 	case kindAPIErrors:
 		k.object = 0 // One with the identity's other errors.
+	case kindKey, kindNewAPIs:
+		k.region = 0 // A key is one in all regions.
 	case kindAccountCode, kindAccountErrors:
 		k.who, k.object = 0, 0
 	}
@@ -75,6 +77,7 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 			s.watch(ep.raised, &ep.vigil, m, x.n)
 		}
 		s.raise(x, m, v)
+		s.aggravate(x, m, v)
 	case models.Ended:
 		if x.episode != nil {
 			s.end(x, v)
@@ -132,6 +135,37 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	x.tell(s.told, in.ID, forGood)
 	s.support(in.Type, culprit(&in, found), m)
+	s.put(in)
+}
+
+// aggravate has the insight that tells of an episode say how far it has come,
+// where that is much further than what was told.
+func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
+	ep := x.episode
+	own := ep.host == nil
+	if !own {
+		ep = ep.host
+	}
+	if ep.raised == nil || v.F < ep.raised.Score+2*graver || !s.ripe(x, x.episode.start, m, v) {
+		return
+	}
+	old := ep.raised
+	in := s.compose(x, m, v, s.gather(s.selection(x), minuteTime(v.Start), minuteTime(m+1)))
+	if !own { // What it is about stays.
+		told := *old
+		told.Score, told.Confidence, told.Severity, told.HighRisk = in.Score, in.Confidence, in.Severity, in.HighRisk
+		told.Observed, told.Expected, told.Upper, told.Statistics = in.Observed, in.Expected, in.Upper, in.Statistics
+		told.Summary, told.Reasons = in.Summary, in.Reasons
+		in = told
+	}
+	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
+	in.Region, in.Object = old.Region, old.Object
+	in.Suppressed, in.Alert = old.Suppressed, old.Alert
+	if rank(in.Severity) < rank(old.Severity) {
+		in.Severity = old.Severity
+	}
+	in.HighRisk = in.HighRisk || old.HighRisk
+	ep.raised = &in
 	s.put(in)
 }
 
@@ -286,6 +320,9 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	in := insight.Insight{
 		Type: kinds[x.key.kind].insight, Provider: s.key.Provider, Account: s.key.Account,
 		Region: t.name(x.key.region), Score: round(v.F),
+	}
+	if x.key.region == 0 { // Of all regions: the one where most happened.
+		in.Region = first(ranked(found.regions, 1))
 	}
 	if x.who != nil {
 		in.Identity, in.IdentityKind = x.who.name, x.who.kind.String()

@@ -32,13 +32,14 @@ type evidence struct {
 	// there were inMinute so far.
 	peak, inMinute int
 	minute         models.Minute
+	regions        map[string]int
 }
 
 // gather looks at the events of a selection from one time to another, the latter
 // excluded. Those of the slice under way are at hand; earlier ones are read
 // from the log.
 func (s *stream) gather(sel selection, from, to time.Time) *evidence {
-	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}}
+	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}, regions: map[string]int{}}
 	for i := range ev.values {
 		ev.values[i] = map[string]int{}
 	}
@@ -99,6 +100,7 @@ func (ev *evidence) add(sel *selection, e *event.Event, from, to time.Time) {
 	ev.values[attrAddress][e.Source.Address]++
 	ev.values[attrAPI][e.API()]++
 	ev.networks[e.Source.Network]++
+	ev.regions[e.Region]++
 	if e.Class != "" {
 		ev.classes[e.Class]++
 	}

@@ -396,16 +396,19 @@ func (p *preview) forget(t *provisional) {
 // slotText names what an identity or an account may have one open insight of,
 // as slotKey does, by what the insight says.
 func slotText(in *insight.Insight) string {
-	identity, object := in.Identity, in.Object
+	identity, object, region := in.Identity, in.Object, in.Region
 	switch {
 	case in.Type == insight.TypeIP: // One an address, whoever comes first.
 		identity = ""
 	case in.Type == insight.TypeAPIErrorRate:
 		object = ""
-	case in.Type == insight.TypeAk && !longLived(in.Provider, in.Object):
-		object = ""
+	case in.Type == insight.TypeAk:
+		region = ""
+		if !longLived(in.Provider, in.Object) {
+			object = ""
+		}
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", in.Type, in.Region, identity, object)
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", in.Type, region, identity, object)
 }
 
 // recall takes up again what the store knows to be provisional, after a start.

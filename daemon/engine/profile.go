@@ -25,6 +25,10 @@ type who struct {
 	kind    event.Kind
 	birth   models.Minute
 	novelty models.Novelty
+	// failures is how often it fails in something new.
+	failures models.Novelty
+	// keys are the series of its long-lived keys, in order of creation.
+	keys []*modelled
 
 	first, last time.Time
 	events      uint64
@@ -54,7 +58,31 @@ type who struct {
 }
 
 func newWho(id symbol, name string, k event.Kind, birth models.Minute) *who {
-	return &who{id: id, name: name, kind: k, birth: birth, novelty: models.NewNovelty(birth), apis: map[symbol]*api{}}
+	return &who{id: id, name: name, kind: k, birth: birth, novelty: models.NewNovelty(birth), failures: models.NewNovelty(birth), apis: map[symbol]*api{}}
+}
+
+// keep remembers a series of a long-lived key. It is called for every series in
+// order of creation. There is no identity where w is nil.
+func (w *who) keep(x *modelled) {
+	if w == nil || x.key.x == 0 || x.key.kind != kindKey && x.key.kind != kindNewAPIs {
+		return
+	}
+	w.keys = append(slices.DeleteFunc(w.keys, func(o *modelled) bool { return o.gone }), x)
+}
+
+// lastKey is the series, of the keys that the identity had before, that a series
+// of a new key goes on from: the one used last.
+func (w *who) lastKey(k modelKey) *modelled {
+	if w == nil || k.x == 0 || k.kind != kindKey && k.kind != kindNewAPIs {
+		return nil
+	}
+	var last *modelled
+	for _, o := range w.keys {
+		if !o.gone && o.key.kind == k.kind && o.key.region == k.region && (last == nil || o.seen >= last.seen) {
+			last = o
+		}
+	}
+	return last
 }
 
 // apisLimit is how many operations of an identity are told apart. Beyond it an

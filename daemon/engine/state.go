@@ -199,6 +199,7 @@ func (w *who) fields(d *codec) {
 	integer(d, &w.kind)
 	integer(d, &w.birth)
 	d.binary(&w.novelty)
+	d.binary(&w.failures)
 	d.moment(&w.first)
 	d.moment(&w.last)
 	integer(d, &w.events)
@@ -275,6 +276,7 @@ func (s *stream) modelFields(d *codec) {
 				return
 			}
 			s.models[(*x).key] = *x
+			(*x).who.keep(*x)
 		})
 		if d.reading() {
 			s.live[k] = len(s.all[k])

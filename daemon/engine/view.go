@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
 )
 
 // liveSeries counts the model series by the insight type that they raise.
@@ -217,4 +218,14 @@ func (e *Engine) FinalUpTo() time.Time {
 		s.mtx.Unlock()
 	}
 	return least
+}
+
+// Families are what the series of the streams have taught, for fitting priors.
+// Nothing may move the streams meanwhile.
+func (e *Engine) Families() []*models.Family {
+	var out []*models.Family
+	for _, s := range e.list() {
+		out = append(out, s.families[:]...)
+	}
+	return out
 }
