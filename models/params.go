@@ -15,6 +15,10 @@ type Params struct {
 	// day, as far as anybody knows: they are part of the exposure of "never
 	// used before".
 	Potential float64
+	// Gate lets in what is enormous by the series' own measure, whatever the pool
+	// says. It is for calls: fifty errors where none are expected are as
+	// improbable as anything, and come from any script that does not give up.
+	Gate bool
 	// Clean says that the traffic has nothing in it that an insight is for: every
 	// surprise then belongs to what series share. It is for fitting priors.
 	Clean bool
@@ -25,22 +29,22 @@ const DefaultThreshold = 3
 
 // Calls are the parameters of calls by identity and API.
 func Calls() Params {
-	return Params{Name: "calls", MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
+	return Params{Name: "calls", Gate: true, MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
 }
 
 // AccountCalls are the parameters of calls of an API by anybody.
 func AccountCalls() Params {
-	return Params{Name: "accountCalls", MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
+	return Params{Name: "accountCalls", Gate: true, MinEffect: 20, Threshold: DefaultThreshold, Potential: 50}
 }
 
 // Credentials are the parameters of the writes of an access key.
 func Credentials() Params {
-	return Params{Name: "credentials", MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
+	return Params{Name: "credentials", Gate: true, MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
 }
 
 // NewAPIs are the parameters of writes to APIs first used within a day.
 func NewAPIs() Params {
-	return Params{Name: "newAPIs", MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
+	return Params{Name: "newAPIs", Gate: true, MinEffect: 10, Threshold: DefaultThreshold, Potential: 1}
 }
 
 // Errors are the parameters of the errors of an identity.

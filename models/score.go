@@ -131,7 +131,7 @@ func (f *Family) judge(c *Count, who *Novelty, w int, m Minute, x, mu float64) (
 	n, rarity := f.rarity(c, who, w, m, tail-exceedance)
 	base = max(0, rarity)
 	score = base
-	if !c.young(m) {
+	if f.params.Gate && !c.young(m) {
 		raw := min(nbTail(x, mu, c.dispersed(w, ownDispersion)), mostTail)
 		score = max(score, gateBase[w]+math.Log2(raw/gateTail)-math.Log2(1+gateRuns*n/(float64(c.active)+1)))
 	}
