@@ -75,6 +75,18 @@ func (f *Family) AddGap(from, to Minute) { f.gaps.add(from, to) }
 // new things. While c is Pending, a caller that wants to be told of every end
 // at its time calls Tick for the minutes between.
 func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
+	return f.add(c, who, m, n, false)
+}
+
+// AddErrors is Add for a series of errors, of which s has been told the minute.
+// Where their share of the calls is no larger than usual the calls are the
+// reason for the errors, and the count is learned and no surprise.
+func (f *Family) AddErrors(c *Count, s *Share, who *Novelty, m Minute, n float64) Verdict {
+	return f.add(c, who, m, n, !s.Doubled())
+}
+
+// add is Add; what is excused is only learned.
+func (f *Family) add(c *Count, who *Novelty, m Minute, n float64, excused bool) Verdict {
 	if !f.begun {
 		f.begun, f.begin, f.kept = true, m, m
 	}
@@ -111,6 +123,9 @@ func (f *Family) Add(c *Count, who *Novelty, m Minute, n float64) Verdict {
 	c.see(&s, m, n)
 	best := -1
 	for w := range s.f {
+		if excused {
+			break
+		}
 		s.tail[w], s.base[w], s.f[w] = f.judge(c, who, w, m, s.observed[w], s.expected[w])
 		if s.tail[w] > 0 && (best < 0 || s.f[w] > s.f[best]) {
 			best = w
@@ -231,9 +246,18 @@ func (f *Family) Peek(c Count, who Novelty, m Minute, n float64) Verdict {
 // Foresee is Add for somebody who looks ahead on copies of his own: it moves
 // the series on, and teaches the family nothing.
 func (f *Family) Foresee(c *Count, who *Novelty, m Minute, n float64) Verdict {
+	return f.foresee(c, who, m, n, false)
+}
+
+// ForeseeErrors is AddErrors likewise.
+func (f *Family) ForeseeErrors(c *Count, s *Share, who *Novelty, m Minute, n float64) Verdict {
+	return f.foresee(c, who, m, n, !s.Doubled())
+}
+
+func (f *Family) foresee(c *Count, who *Novelty, m Minute, n float64, excused bool) Verdict {
 	begin, begun, kept := f.begin, f.begun, f.kept
 	f.dry = true
-	v := f.Add(c, who, m, n)
+	v := f.add(c, who, m, n, excused)
 	f.dry = false
 	f.begin, f.begun, f.kept = begin, begun, kept
 	return v

@@ -101,7 +101,7 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	}
 	usual := attributes{n.identity, n.agent, n.code, s.symbols.of(e.Source.Address), n.api}
 	var buf [feedsMost]feed
-	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), w.birth, m) {
+	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), w.birth, m, s.storms.stormy(e, n, m)) {
 		if !f.counts {
 			// Calls count from the series' first error on: most have none.
 			if x := s.models[f.key]; x != nil {
@@ -162,8 +162,9 @@ type feed struct {
 const feedsMost = 9
 
 // feeds lists the series that an event feeds. a is what its identity has done
-// with its API so far, and is moved on; birth is when the identity came.
-func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m models.Minute) []feed {
+// with its API so far, and is moved on; birth is when the identity came, and
+// storm says that the service throttles everybody.
+func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m models.Minute, storm bool) []feed {
 	write, failed := e.Access == event.AccessWrite, e.Outcome == event.OutcomeError
 	// What fails is told once, as an error: a script that tries the same in vain
 	// is no burst of calls.
@@ -186,9 +187,11 @@ func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m mod
 		}
 	}
 	// The share needs the calls that succeed too.
-	out = append(out, feed{modelKey{kindErrors, n.region, n.identity, 0}, failed, true},
-		feed{modelKey{kindAPIErrors, n.region, n.identity, n.api}, failed, true},
-		feed{modelKey{kindAccountErrors, n.region, n.service, 0}, failed, true})
+	if !storm {
+		out = append(out, feed{modelKey{kindErrors, n.region, n.identity, 0}, failed, true},
+			feed{modelKey{kindAPIErrors, n.region, n.identity, n.api}, failed, true})
+	}
+	out = append(out, feed{modelKey{kindAccountErrors, n.region, n.service, 0}, failed, true})
 	if !failed {
 		a.succeeded = true
 		return out
@@ -390,7 +393,7 @@ func (s *stream) judge(m models.Minute) {
 			}
 			if x.n > 0 {
 				x.count.SetGroup(groupOf(x.who))
-				s.follow(x, m, s.families[x.key.kind].Add(&x.count, s.noveltyOf(x), m, x.n))
+				s.follow(x, m, s.score(x, m))
 			}
 		}
 	}
@@ -398,6 +401,15 @@ func (s *stream) judge(m models.Minute) {
 		x.n, x.calls = 0, 0
 	}
 	s.touched = s.touched[:0]
+}
+
+// score judges what a series has in a minute.
+func (s *stream) score(x *modelled, m models.Minute) models.Verdict {
+	f := s.families[x.key.kind]
+	if x.share != nil {
+		return f.AddErrors(&x.count, x.share, s.noveltyOf(x), m, x.n)
+	}
+	return f.Add(&x.count, s.noveltyOf(x), m, x.n)
 }
 
 // noveltyOf is how often the series' identity does something new, or fails in

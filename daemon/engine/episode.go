@@ -173,7 +173,6 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 func (s *stream) ripe(x *modelled, start, m models.Minute, v models.Verdict) bool {
 	switch {
 	case v.F < s.families[x.key.kind].Threshold():
-	case x.share != nil && !x.share.Doubled():
 	case kinds[x.key.kind].account && m-start < accountPatience:
 	default:
 		return true

@@ -24,7 +24,7 @@ func sensitiveCall(uid string, at time.Time, who, service, operation, class stri
 }
 
 // from moves an event to another address.
-func from(e event.Event, address string) event.Event {
+func fromPlace(e event.Event, address string) event.Event {
 	e.Source = event.Source{Address: address, IP: netip.MustParseAddr(address), Country: "NL", Network: event.NetworkHosting}
 	return e
 }
@@ -57,7 +57,7 @@ func incidents() []event.Event {
 	return []event.Event{
 		sensitiveCall("i0", day(15, 11*time.Hour), "anna", "iam", "AttachUserPolicy", "policy_change", 2),
 		sensitiveCall("i1", day(15, 11*time.Hour+20*time.Minute), "anna", "iam", "CreateUser", "policy_change", 2),
-		from(sensitiveCall("i2", day(15, 12*time.Hour+10*time.Minute), "anna", "iam", "CreateLoginProfile", "password_change", 2), "198.51.100.7"),
+		fromPlace(sensitiveCall("i2", day(15, 12*time.Hour+10*time.Minute), "anna", "iam", "CreateLoginProfile", "password_change", 2), "198.51.100.7"),
 		denied,
 		sensitiveCall("i4", day(18, 12*time.Hour), "anna", "iam", "AttachUserPolicy", "policy_change", 2),
 		own, forwarded,

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,8 @@ type preview struct {
 	dirty  []*foreseen
 	// findings are those of single events that wait to be told.
 	findings []arrivedFinding
+	// storms goes on from the stream's; nil until something arrives.
+	storms storms
 	// people and apis are what arrival added to what the stream knows, by
 	// identity.
 	people map[symbol]*who
@@ -86,6 +89,7 @@ func newPreview() *preview {
 func (p *preview) clear() {
 	p.seq, p.dirty, p.findings = 0, nil, nil
 	p.series = map[modelKey]*foreseen{}
+	p.storms = nil
 	p.people, p.apis = map[symbol]*who{}, map[apiKey]*api{}
 	p.groups, p.tells = map[string]group{}, map[toldKey]told{}
 	p.budget = nil
@@ -194,8 +198,11 @@ func (s *stream) arrive(e *event.Event) {
 	if !s.teaches(e, w) {
 		return
 	}
+	if p.storms == nil {
+		p.storms = maps.Clone(s.storms)
+	}
 	var buf [feedsMost]feed
-	for _, f := range s.feeds(buf[:0], e, n, p.api(w, n, m), w.birth, m) {
+	for _, f := range s.feeds(buf[:0], e, n, p.api(w, n, m), w.birth, m, p.storms.stormy(e, n, m)) {
 		if !f.counts && s.models[f.key] == nil && p.series[f.key] == nil {
 			continue
 		}
@@ -307,7 +314,12 @@ func (s *stream) foreseeSeries(f *foreseen) {
 		if at.n == 0 {
 			continue
 		}
-		v := s.families[f.key.kind].Foresee(&y.count, news, at.m, at.n)
+		var v models.Verdict
+		if y.share != nil {
+			v = s.families[f.key.kind].ForeseeErrors(&y.count, y.share, news, at.m, at.n)
+		} else {
+			v = s.families[f.key.kind].Foresee(&y.count, news, at.m, at.n)
+		}
 		switch v.Change {
 		case models.Started, models.Restarted:
 			ep = &episode{series: &y, start: v.Start}

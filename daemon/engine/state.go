@@ -60,6 +60,7 @@ func (s *stream) fields(d *codec) {
 	d.binary(s.learner)
 	s.gauge.fields(d)
 	s.budget.fields(d)
+	s.storms.fields(d)
 	s.identityFields(d)
 	for k := range s.families {
 		d.binary(s.families[k])

@@ -45,6 +45,7 @@ type stream struct {
 	agreement  map[string][]supported // by identity, of the last two hours
 	budget     *budget
 	reviews    reviews
+	storms     storms
 	gauge      gauge
 	position   position
 	preview    *preview
@@ -91,7 +92,7 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		counts:     newCounts(key, t, set, o.stored),
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
-		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay),
+		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay), storms: storms{},
 		preview: newPreview(), lookers: o.lookers(),
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 		agreement: map[string][]supported{},
@@ -225,6 +226,7 @@ func (s *stream) keep(m models.Minute) {
 		})
 	}
 	s.reviews.keep(m)
+	s.storms.forget(m)
 	for k, t := range s.told {
 		if t.until < m {
 			delete(s.told, k)
