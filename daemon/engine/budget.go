@@ -6,10 +6,10 @@ import (
 	"github.com/insightd/insightd/models"
 )
 
-// budget is a token bucket over event time: what a reader wants to be told in
-// a day at the most. A group of insights of one identity within an hour is one
-// incident and takes one token. What exceeds the budget is kept and marked as
-// suppressed, never lost.
+// budget is a token bucket over event time: what false insights may cost in a
+// day at the most. A group of insights of one identity within an hour is one
+// incident, and costs what is likely to be false of it. What exceeds the budget
+// is kept and marked as suppressed, never lost.
 type budget struct {
 	perDay float64
 	burst  float64
@@ -21,6 +21,7 @@ type budget struct {
 // taken is what was decided of an incident, and when.
 type taken struct {
 	told bool
+	cost float64
 	at   models.Minute
 }
 
@@ -42,23 +43,30 @@ func (b *budget) clone() *budget {
 	return &c
 }
 
-// take reports whether an insight of the incident may be told at minute m.
-func (b *budget) take(incident string, m models.Minute) bool {
+// leastCost is what an incident costs at the least, so that not even what is
+// surely true comes as a flood.
+const leastCost = 0.1
+
+// take reports whether an insight of the incident may be told at minute m. Once
+// that is so it stays; an incident that was too dear may come again with more
+// confidence.
+func (b *budget) take(incident string, confidence float64, m models.Minute) bool {
 	if b.perDay <= 0 { // No limit.
 		return true
 	}
-	if t, seen := b.used[incident]; seen {
+	cost := max(leastCost, 1-confidence)
+	if t, seen := b.used[incident]; seen && (t.told || cost >= t.cost) {
 		return t.told
 	}
 	if b.last != 0 && m > b.last {
 		b.tokens = min(b.burst, b.tokens+b.perDay*float64(m-b.last)/1440)
 	}
 	b.last = max(b.last, m)
-	told := b.tokens >= 1
+	told := b.tokens >= cost
 	if told {
-		b.tokens--
+		b.tokens -= cost
 	}
 	maps.DeleteFunc(b.used, func(_ string, t taken) bool { return m-t.at > 1440 })
-	b.used[incident] = taken{told, m}
+	b.used[incident] = taken{told, cost, m}
 	return told
 }

@@ -137,15 +137,24 @@ func ofEvent(s float64) float64 {
 	return min(0.99, max(0.05, 1-math.Pow(10, -s/2)))
 }
 
-// threshold is the score at which a family of n live series starts insights,
-// so that no more than the given number of false ones are expected in a day;
-// never under 3, one false insight in a thousand series-weeks.
+// countShare is the models of counts' share of what false insights may cost; the
+// rest is for the detectors of single events.
+const countShare = 0.5
+
+// threshold is the score from which n live series start insights, so that no
+// more false ones are expected in a day than their share of the given number,
+// n/7·10^-f, nor more than that number in a thousand series-weeks: a small
+// account is not to have all of it. It is the same for all kinds, since the
+// score is of a week of a series whatever it counts.
 func threshold(n int, falseADay float64) float64 {
-	if falseADay <= 0 || n == 0 {
-		return 3
+	if falseADay <= 0 {
+		return models.DefaultThreshold
 	}
-	return max(3, math.Log10(float64(n)/7/falseADay))
+	return max(3-math.Log10(falseADay), math.Log10(float64(max(n, 1))/7/(countShare*falseADay)), leastThreshold)
 }
+
+// leastThreshold is one false insight in ten series-weeks.
+const leastThreshold = 1
 
 // round keeps three significant decimals, so that records do not carry noise.
 func round(x float64) float64 {

@@ -123,7 +123,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in := s.compose(x, m, v, found)
 	in.Incident = s.incident(x.who, found, m)
 	ep.vigil = vigil{by: s.quiet(&in, m), n: float64(found.total)}
-	s.suppress(&in, ep.vigil.by != "" || s.budget.take(in.Incident, m))
+	s.suppress(&in, ep.vigil.by != "" || s.budget.take(in.Incident, in.Confidence, m))
 	if in.Suppressed != "" && ep.vigil.by == "" {
 		s.suppressed++
 	}
@@ -161,6 +161,10 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
 	in.Region, in.Object = old.Region, old.Object
 	in.Suppressed, in.Alert = old.Suppressed, old.Alert
+	if strings.HasPrefix(in.Suppressed, budgetReason) && s.budget.take(in.Incident, in.Confidence, m) { // What was too dear is surer now.
+		s.suppress(&in, true)
+		s.suppressed--
+	}
 	if rank(in.Severity) < rank(old.Severity) {
 		in.Severity = old.Severity
 	}
@@ -190,10 +194,13 @@ func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *
 	return in
 }
 
+// budgetReason is how the reason begins why the budget keeps an insight back.
+const budgetReason = "budget:"
+
 // suppress says why an insight is not notified.
 func (s *stream) suppress(in *insight.Insight, told bool) {
 	if !told {
-		in.Suppressed = fmt.Sprintf("budget: more than %g incidents a day", s.set.BudgetPerDay)
+		in.Suppressed = fmt.Sprintf(budgetReason+" more than %g false insights a day would be expected", s.set.BudgetPerDay)
 	}
 	in.Alert = insight.Alert{Reason: "no notifier is configured; insight_confidence on /metrics shows it"}
 	if in.Suppressed != "" {

@@ -160,7 +160,7 @@ func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Min
 	told := true
 	if in.Suppressed = f.suppressed; f.suppressed == "" {
 		by = s.quiet(in, m)
-		told = by != "" || b.take(in.Incident, m)
+		told = by != "" || b.take(in.Incident, in.Confidence, m)
 	}
 	s.suppress(in, told)
 	return by

@@ -12,19 +12,30 @@ import (
 
 func TestBudget(t *testing.T) {
 	b := newBudget(2)
-	require.True(t, b.take("a", 1000))
-	require.True(t, b.take("b", 1001))
-	require.False(t, b.take("c", 1002), "the burst is used up")
-	require.True(t, b.take("a", 1003), "an incident takes one token")
-	require.False(t, b.take("c", 1004), "what was not told stays so")
-	require.True(t, b.take("d", 1000+721), "half a day gives a token")
-	require.False(t, b.take("e", 1000+722))
-	require.True(t, newBudget(0).take("x", 1), "no budget is no limit")
+	require.True(t, b.take("a", 0.2, 1000))
+	require.True(t, b.take("b", 0.2, 1001))
+	require.False(t, b.take("c", 0.2, 1002), "what is left is too little")
+	require.True(t, b.take("a", 0.2, 1003), "an incident is paid for once")
+	require.False(t, b.take("c", 0.2, 1004), "what was not told stays so")
+	require.True(t, b.take("c", 0.8, 1005), "unless it is surer now: then it costs less")
+	require.True(t, b.take("d", 0.2, 1000+721), "half a day gives a token")
+	require.False(t, b.take("e", 0.2, 1000+722))
+	require.True(t, newBudget(0).take("x", 0, 1), "no budget is no limit")
+
+	flood, told := newBudget(1), 0
+	for i := range 100 {
+		if flood.take(fmt.Sprint(i), 0.99, 1000) {
+			told++
+		}
+	}
+	require.Equal(t, 10, told, "nor does what is surely true come as a flood")
 }
 
 func TestThresholdAndConfidence(t *testing.T) {
-	require.Equal(t, 3.0, threshold(100, 5))
-	require.InDelta(t, 4.46, threshold(1_000_000, 5), 0.01)
+	require.InDelta(t, 2.3, threshold(100, 5), 0.01, "five in a thousand series-weeks")
+	require.InDelta(t, 2.42, threshold(4600, 5), 0.01, "two and a half a day")
+	require.InDelta(t, 4.76, threshold(1_000_000, 5), 0.01)
+	require.Equal(t, 1.0, threshold(100, 1000))
 	require.Equal(t, 3.0, threshold(1_000_000, 0))
 	last := 0.0
 	for f := 1.0; f < 12; f += 0.5 {

@@ -149,7 +149,7 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	if p.budget == nil {
 		p.budget = s.budget.clone()
 		for _, t := range p.told {
-			p.budget.take(t.in.Incident, t.at)
+			p.budget.take(t.in.Incident, t.in.Confidence, t.at)
 		}
 	}
 	s.foreseeing = true
@@ -380,7 +380,7 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 		return
 	}
 	in.Incident = s.incident(y.who, found, m)
-	s.suppress(&in, s.quiet(&in, m) != "" || p.budget.take(in.Incident, m))
+	s.suppress(&in, s.quiet(&in, m) != "" || p.budget.take(in.Incident, in.Confidence, m))
 	in.Provisional = true
 	y.tell(p.tells, in.ID, forGood)
 	p.remember(&provisional{in: in, slot: slot, key: f.key, series: true, at: m})

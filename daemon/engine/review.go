@@ -282,7 +282,7 @@ func (s *stream) reviewOpen(in *insight.Insight, g *vigil, events selection, v *
 func (s *stream) reopen(in *insight.Insight, g *vigil, m models.Minute) {
 	*g = vigil{}
 	in.Suppressed, in.ConfirmedBy = "", ""
-	s.suppress(in, s.budget.take(in.Incident, m))
+	s.suppress(in, s.budget.take(in.Incident, in.Confidence, m))
 	if in.Suppressed != "" {
 		s.suppressed++
 	}
@@ -447,7 +447,7 @@ func (p *preview) watch(s *stream, t *provisional, f *foreseen) {
 	}
 	in := &t.in
 	in.Suppressed, in.ConfirmedBy = "", ""
-	s.suppress(in, p.budget.take(in.Incident, last))
+	s.suppress(in, p.budget.take(in.Incident, in.Confidence, last))
 	in.Reasons = append(slices.Clone(in.Reasons), v.reason(by))
 	s.put(*in)
 }

@@ -178,6 +178,7 @@ func (b *budget) fields(d *codec) {
 	dict(d, &b.used, strings.Compare, func(k *string, t *taken) {
 		d.text(k)
 		d.flag(&t.told)
+		d.float(&t.cost)
 		integer(d, &t.at)
 	})
 }

@@ -244,8 +244,13 @@ func (s *stream) keep(m models.Minute) {
 // how many write APIs an identity could begin to use.
 func (s *stream) retune() {
 	s.families[kindCalls].SetPotential(float64(max(10, s.live[kindAccountCalls])))
-	for k, f := range s.families {
-		f.SetThreshold(threshold(s.live[k], s.set.BudgetPerDay))
+	n := 0
+	for _, live := range s.live {
+		n += live
+	}
+	tau := threshold(n, s.set.BudgetPerDay)
+	for _, f := range s.families {
+		f.SetThreshold(tau)
 	}
 }
 
