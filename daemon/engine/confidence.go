@@ -141,17 +141,25 @@ func ofEvent(s float64) float64 {
 // rest is for the detectors of single events.
 const countShare = 0.5
 
+// usualBudget is how many false insights a day an account may raise by default.
+const usualBudget = 5
+
 // threshold is the score from which n live series start insights, so that no
 // more false ones are expected in a day than their share of the given number,
-// n/7·10^-f, nor more than that number in a thousand series-weeks: a small
-// account is not to have all of it. It is the same for all kinds, since the
-// score is of a week of a series whatever it counts.
+// n/7·10^-f, nor more than one in a thousand series-weeks where the number is the
+// usual one: a small account is not to have all of it.
 func threshold(n int, falseADay float64) float64 {
 	if falseADay <= 0 {
 		return models.DefaultThreshold
 	}
-	return max(3-math.Log10(falseADay), math.Log10(float64(max(n, 1))/7/(countShare*falseADay)), leastThreshold)
+	return max(models.DefaultThreshold-math.Log10(falseADay/usualBudget), math.Log10(float64(max(n, 1))/7/(countShare*falseADay)))
 }
+
+// ease is by how much the threshold of a type is lower, where its false insights
+// are known to be fewer than its score says. Of errors an identity, an API and
+// their breadth tell the same, each with series of its own, and the share has to
+// have risen too; keys are so few that the rarest of them would take years.
+var ease = map[string]float64{insight.TypeAPIErrorRate: 1, insight.TypeAk: 0.5}
 
 // leastThreshold is one false insight in ten series-weeks.
 const leastThreshold = 1

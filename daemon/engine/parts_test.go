@@ -32,10 +32,9 @@ func TestBudget(t *testing.T) {
 }
 
 func TestThresholdAndConfidence(t *testing.T) {
-	require.InDelta(t, 2.3, threshold(100, 5), 0.01, "five in a thousand series-weeks")
-	require.InDelta(t, 2.42, threshold(4600, 5), 0.01, "two and a half a day")
-	require.InDelta(t, 4.76, threshold(1_000_000, 5), 0.01)
-	require.Equal(t, 1.0, threshold(100, 1000))
+	require.InDelta(t, 3, threshold(4600, 5), 1e-9, "one in a thousand series-weeks")
+	require.InDelta(t, 2, threshold(4600, 50), 1e-9, "and ten, for who wants to see more")
+	require.InDelta(t, 4.76, threshold(1_000_000, 5), 0.01, "two and a half a day")
 	require.Equal(t, 3.0, threshold(1_000_000, 0))
 	last := 0.0
 	for f := 1.0; f < 12; f += 0.5 {

@@ -249,8 +249,8 @@ func (s *stream) retune() {
 		n += live
 	}
 	tau := threshold(n, s.set.BudgetPerDay)
-	for _, f := range s.families {
-		f.SetThreshold(tau)
+	for k, f := range s.families {
+		f.SetThreshold(max(leastThreshold, tau-ease[kinds[k].insight]))
 	}
 }
 

@@ -117,6 +117,9 @@ func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
 	regions := map[string]map[symbol]int{}
 	for k := range s.models {
 		typ := kinds[k.kind].insight
+		if k.region == 0 {
+			continue // Of all regions: the key has others in each of them.
+		}
 		if regions[typ] == nil {
 			regions[typ] = map[symbol]int{}
 		}

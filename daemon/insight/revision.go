@@ -131,10 +131,20 @@ func (e *entry) told(i *Insight) (revision, []Kind) {
 		return revision{Start: *i}.numbered(next), []Kind{KindRevision}
 	case i.Provisional:
 		return last.provisional(i, next)
+	case i.State == StateStart && e.overtaken(i):
+		return *last, nil
 	case i.State == StateStart:
 		return last.start(i, next)
 	}
 	return last.end(i, next)
+}
+
+// overtaken reports whether a final start was said before and something else was
+// since: records that are carried out again say everything once more.
+func (e *entry) overtaken(i *Insight) bool {
+	return slices.ContainsFunc(e.revisions[:len(e.revisions)-1], func(r revision) bool {
+		return !r.Start.Provisional && r.Withdrawn == nil && same(&r.Start, i) && r.Start.levels() == i.levels()
+	})
 }
 
 // first is what comes of an insight that is new.
