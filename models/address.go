@@ -60,8 +60,8 @@ const (
 // Addresses are where one identity calls from. The zero value is not in use;
 // make it with NewAddresses. One goroutine owns it.
 type Addresses struct {
-	user   uint32 // stands for the identity among the users of a network
-	person bool
+	user  uint32 // stands for the identity among the users of a network
+	group Group
 
 	// begun is set by the first call, and first holds on the day of it, on which
 	// all is new. day is the last one with calls.
@@ -218,7 +218,7 @@ func (s *suspect) like(o *Origin, l AddressLevel, network, block uint64) bool {
 func (p *AddressPool) weigh(v *AddressVerdict, a *Addresses, o *Origin, network, block uint64) {
 	w := &p.params
 	v.Days = float64(a.days)
-	t := p.typical(a.person, v.Days)
+	t := p.typical(a.group, v.Days)
 	if o.day() > a.day && !a.first {
 		v.Days++ // The last day is over, though it has not been counted.
 	}
@@ -267,9 +267,10 @@ func (a *Addresses) rarity(h int) float64 {
 
 // Learn takes a call, and reports whether its address is doubted: it is told
 // today. What comes from it teaches nothing then, or who comes twice would be
-// usual. Where the origin is trusted, that is not asked.
-func (p *AddressPool) Learn(a *Addresses, o *Origin, person, trusted bool) bool {
-	a.person = a.person || person
+// usual. Where the origin is trusted, that is not asked. The identity is compared
+// with the group.
+func (p *AddressPool) Learn(a *Addresses, o *Origin, g Group, trusted bool) bool {
+	a.group = g
 	day := o.day()
 	if a.begun && day == a.day && a.addresses.seen(o.Address, day) && a.hoursToday&(1<<o.hour()) != 0 &&
 		(o.Agent == "" || a.agents.seen(o.Agent, day)) {

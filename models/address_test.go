@@ -56,7 +56,7 @@ func (v *village) call(name, text string, m Minute) (AddressVerdict, bool) {
 	require.Equal(v.t, verdict, again, "judging changes nothing")
 	require.Equal(v.t, ok, ok2)
 	if !a.Again(o.Address, o.Agent, m) {
-		doubted := v.pool.Learn(a, o, name[0] < 'a', false)
+		doubted := v.pool.Learn(a, o, groupOf(name), false)
 		require.Equal(v.t, doubted, a.Doubted(o.Address, m))
 		if ok {
 			require.Equal(v.t, verdict.Score >= v.pool.Threshold(), doubted)
@@ -64,6 +64,13 @@ func (v *village) call(name, text string, m Minute) (AddressVerdict, bool) {
 	}
 	require.InDelta(v.t, verdict.Score, verdict.ByLevel+verdict.ByUsers+verdict.ByHired+verdict.ByAgent+verdict.ByHour+verdict.ByApart+verdict.ByTold, 1e-9)
 	return verdict, ok
+}
+
+func groupOf(name string) Group {
+	if name[0] < 'a' {
+		return Person
+	}
+	return Workload
 }
 
 // days has an identity call from a place at nine and at five on some days.
@@ -115,11 +122,11 @@ func TestAddressScore(t *testing.T) {
 	due, rates := 0.0, [ages]originRates{}
 	for d := range 12 { // The thirteenth is not over.
 		i := ageOf(float64(d))
-		g := shippedRates[1][i].fresh[LevelCountry] * shippedDays / (shippedDays + rates[i].days)
+		g := shippedRates[Person][i].fresh[LevelCountry] * shippedDays / (shippedDays + rates[i].days)
 		due += float64(float32(g))
 		rates[i].days++
 	}
-	g := shippedRates[1][3].fresh[LevelCountry] * shippedDays / (shippedDays + rates[3].days)
+	g := shippedRates[Person][3].fresh[LevelCountry] * shippedDays / (shippedDays + rates[3].days)
 	got, ok := v.pool.Judge(v.of("Anna"), origin("84.1.1.1 NL 60781", at(14, 10)))
 	require.True(t, ok)
 	require.InDelta(t, -math.Log10(12*g/(due/g+12)), got.Score, 1e-4)
@@ -256,7 +263,7 @@ func TestTrustedOriginsTeachAtOnce(t *testing.T) {
 	v := newVillage(t)
 	v.days("Anna", "80.130.5.9", 0, 14)
 	o := origin("51.15.1.1 FR 12876", at(14, 10))
-	require.False(t, v.pool.Learn(v.of("Anna"), o, true, true))
+	require.False(t, v.pool.Learn(v.of("Anna"), o, Person, true))
 	require.True(t, v.of("Anna").Knows(o.Address))
 }
 
@@ -285,7 +292,7 @@ func TestAddressesAreBounded(t *testing.T) {
 			Address: netip.AddrFrom4(b), System: uint32(g.n(1000)), Country: fmt.Sprint(g.n(99)),
 			Agent: fmt.Sprint(g.n(99)), Hired: g.n(2) == 0, Minute: at(0, 0) + Minute(i*10),
 		}
-		p.Learn(a, o, g.n(2) == 0, g.n(3) > 0)
+		p.Learn(a, o, Group(g.n(2)), g.n(3) > 0)
 		if i%1000 == 0 {
 			p.Judge(a, o)
 		}
@@ -358,10 +365,10 @@ func FuzzAddresses(f *testing.F) {
 	p := NewAddressPool(DefaultAddressParams())
 	a := NewAddresses(7)
 	for d := range 5 {
-		p.Learn(a, origin(fmt.Sprintf("80.130.%d.9", d), at(d, 9)), true, false)
-		p.Learn(a, origin(fmt.Sprintf("51.%d.1.1 FR 12876 Boto3 hired", d), at(d, 9)), true, false)
+		p.Learn(a, origin(fmt.Sprintf("80.130.%d.9", d), at(d, 9)), Person, false)
+		p.Learn(a, origin(fmt.Sprintf("51.%d.1.1 FR 12876 Boto3 hired", d), at(d, 9)), Person, false)
 	}
-	p.Learn(a, origin("2003:e1:1::9", at(5, 1)), true, true)
+	p.Learn(a, origin("2003:e1:1::9", at(5, 1)), Person, true)
 	raw, _ := a.MarshalBinary()
 	f.Add(raw)
 	f.Add(raw[:200])
@@ -380,7 +387,7 @@ func FuzzAddresses(f *testing.F) {
 			o := origin(fmt.Sprintf("51.%d.1.1 FR 12876 Boto3 hired", d), a.last.Minute%(1<<30)+Minute(d*1000))
 			v, _ := p.Judge(&a, o)
 			require.False(t, math.IsNaN(v.Score) || math.IsInf(v.Score, 0))
-			p.Learn(&a, o, d%2 == 0, d%3 == 0)
+			p.Learn(&a, o, Group(d%2), d%3 == 0)
 		}
 	})
 }
@@ -409,7 +416,7 @@ func BenchmarkAddresses(b *testing.B) {
 		for h := range 24 {
 			for _, o := range known {
 				o.Minute = at(d, h)
-				p.Learn(a, o, true, true)
+				p.Learn(a, o, Person, true)
 			}
 		}
 	}
@@ -431,7 +438,7 @@ func BenchmarkAddresses(b *testing.B) {
 	run("known", func(i int) {
 		o := known[i%len(known)]
 		if a.Knows(o.Address) && !a.Again(o.Address, o.Agent, o.Minute) {
-			p.Learn(a, o, true, false)
+			p.Learn(a, o, Person, false)
 		}
 	})
 	run("new", func(i int) {

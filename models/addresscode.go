@@ -70,7 +70,7 @@ func (o *Origin) fields(d *codec) {
 
 func (a *Addresses) fields(d *codec) {
 	d.u32(&a.user)
-	for _, v := range []*bool{&a.person, &a.begun, &a.first, &a.agentToday, &a.hiredToday} {
+	for _, v := range []*bool{&a.begun, &a.first, &a.agentToday, &a.hiredToday} {
 		d.bool(v)
 	}
 	d.i32(&a.day)
@@ -78,9 +78,9 @@ func (a *Addresses) fields(d *codec) {
 	for l := range a.fresh {
 		d.f32(&a.fresh[l], &a.due[l])
 	}
-	today := uint8(a.today)
-	d.u8(&today)
-	a.today = AddressLevel(today)
+	today, group := uint8(a.today), uint8(a.group)
+	d.u8(&today, &group)
+	a.today, a.group = AddressLevel(today), Group(group)
 	d.u32(&a.hoursToday)
 	d.u16s(a.hours[:])
 	keep(d, &a.addresses, addressesKept, d.addr)
@@ -100,7 +100,7 @@ func (a *Addresses) fields(d *codec) {
 		d.bad = d.bad || s.told < 0
 	})
 	a.last.fields(d)
-	d.bad = d.bad || a.today >= levels || a.days < 0 || a.agent < 0 || a.hired < 0 || a.last.Minute < 0
+	d.bad = d.bad || a.today >= levels || a.group >= groups || a.days < 0 || a.agent < 0 || a.hired < 0 || a.last.Minute < 0
 	for l := range a.fresh {
 		d.bad = d.bad || a.fresh[l] < 0 || a.due[l] < 0
 	}

@@ -11,7 +11,7 @@ import (
 // it with the Addresses of its account.
 type AddressPool struct {
 	params   AddressParams
-	rates    [2][ages]originRates // of workloads and of people
+	rates    [groups][ages]originRates
 	networks sharing
 	blocks   sharing
 }
@@ -63,7 +63,7 @@ func ageOf(days float64) int {
 	return 4
 }
 
-// originRates are on how many days of identities of one kind and age something
+// originRates are on how many days of identities of one group and age something
 // was new at a level or beyond it, the program was new, and the network one that
 // anybody can hire a place in.
 type originRates struct {
@@ -90,19 +90,15 @@ func (r *originRates) scale(by float64) {
 	r.hired *= by
 }
 
-func (p *AddressPool) cell(person bool, days float64) (own, shipped *originRates) {
-	k := 0
-	if person {
-		k = 1
-	}
+func (p *AddressPool) cell(g Group, days float64) (own, shipped *originRates) {
 	i := ageOf(days)
-	return &p.rates[k][i], &shippedRates[k][i]
+	return &p.rates[g][i], &shippedRates[g][i]
 }
 
-// typical are the rates of identities of a kind that are known for so many
+// typical are the rates of identities of a group that are known for so many
 // days, together with what is shipped.
-func (p *AddressPool) typical(person bool, days float64) originRates {
-	own, shipped := p.cell(person, days)
+func (p *AddressPool) typical(g Group, days float64) originRates {
+	own, shipped := p.cell(g, days)
 	t := *shipped
 	t.scale(shippedDays)
 	t.days += own.days
@@ -120,11 +116,11 @@ func (p *AddressPool) count(a *Addresses) {
 		return
 	}
 	days := float64(a.days)
-	t := p.typical(a.person, days)
+	t := p.typical(a.group, days)
 	for l := LevelAddress; l < levels; l++ {
 		a.due[l] += float32(t.fresh[l] / t.days)
 	}
-	g, _ := p.cell(a.person, days)
+	g, _ := p.cell(a.group, days)
 	if g.days >= ratesKept {
 		g.scale(0.5)
 	}
@@ -226,15 +222,15 @@ func (s sharing) forget() {
 // shippedRates are rates a day: measured on generated traffic without attacks
 // and rounded, with a floor under what never happened there. Each line: the
 // levels from a new address to a new country.
-var shippedRates = [2][ages]originRates{
-	{ // Workloads.
+var shippedRates = [groups][ages]originRates{
+	Workload: {
 		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.1, 0.02, 0.005}, agent: 0.05, hired: 0.02},
 		{days: 1, fresh: [levels]float64{0, 0.25, 0.25, 0.03, 0.01, 0.003}, agent: 0.03, hired: 0.01},
 		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.01, 0.005, 0.002}, agent: 0.02, hired: 0.01},
 		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.005, 0.002, 0.001}, agent: 0.01, hired: 0.01},
 		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.004, 0.002, 0.001}, agent: 0.01, hired: 0.01},
 	},
-	{ // People.
+	Person: {
 		{days: 1, fresh: [levels]float64{0, 0.7, 0.5, 0.45, 0.2, 0.02}, agent: 0.3, hired: 0.02},
 		{days: 1, fresh: [levels]float64{0, 0.45, 0.4, 0.3, 0.1, 0.01}, agent: 0.1, hired: 0.01},
 		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.15, 0.06, 0.006}, agent: 0.04, hired: 0.01},

@@ -96,9 +96,8 @@ func (l *addressLooker) learn(s *stream, e *event.Event, _ names, w *who, m mode
 		return
 	}
 	o := l.origin(s, e, m)
-	person := w.kind == event.KindHuman || e.Actor.Kind == event.KindHuman || e.Actor.Kind == event.KindRoot
 	trusted := e.Source.Network == event.NetworkCorporate || m-s.first < s.warmUp()
-	if !l.pool.Learn(w.addresses, &o, person, trusted) {
+	if !l.pool.Learn(w.addresses, &o, groupOf(w), trusted) {
 		return
 	}
 	if day := m / 1440; day != l.day {
