@@ -158,17 +158,12 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 		told.Summary, told.Reasons = in.Summary, in.Reasons
 		in = told
 	}
-	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
+	carry(&in, old)
 	in.Region, in.Object = old.Region, old.Object
-	in.Suppressed, in.Alert = old.Suppressed, old.Alert
 	if strings.HasPrefix(in.Suppressed, budgetReason) && s.budget.take(in.Incident, in.Confidence, m) { // What was too dear is surer now.
 		s.suppress(&in, true)
 		s.suppressed--
 	}
-	if rank(in.Severity) < rank(old.Severity) {
-		in.Severity = old.Severity
-	}
-	in.HighRisk = in.HighRisk || old.HighRisk
 	ep.raised = &in
 	s.put(in)
 }

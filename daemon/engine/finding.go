@@ -190,13 +190,8 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 		f.score, f.reasons = old.Score, old.Reasons
 	}
 	in := s.portray(f, e, m)
-	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
+	carry(&in, old)
 	in.Identity, in.IdentityKind, in.UserType = old.Identity, old.IdentityKind, old.UserType
-	in.Suppressed, in.ConfirmedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.Alert
-	if rank(in.Severity) < rank(old.Severity) {
-		in.Severity = old.Severity
-	}
-	in.HighRisk = in.HighRisk || old.HighRisk
 	s.evince(&in, s.gather(o.events, in.Start, minuteTime(m+1)), max(1, int(m-minuteOf(in.Start))+1))
 	if v := s.reviews.byID(o.vigil.by); v != nil {
 		if by, beyond := v.Beyond(&in); beyond {
@@ -205,6 +200,20 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 	}
 	o.raised = in
 	s.put(in)
+}
+
+// carry has a newer telling of an insight keep what is settled about it.
+func carry(in, old *insight.Insight) {
+	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
+	in.Suppressed, in.ConfirmedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.Alert
+	if rank(in.Severity) < rank(old.Severity) {
+		in.Severity = old.Severity
+	}
+	in.HighRisk = in.HighRisk || old.HighRisk
+	envelope := func(r insight.Reason) bool { return r.Feature == featureEnvelope }
+	if i := slices.IndexFunc(old.Reasons, envelope); i >= 0 && !slices.ContainsFunc(in.Reasons, envelope) {
+		in.Reasons = append(in.Reasons, old.Reasons[i])
+	}
 }
 
 func rank(v insight.Severity) int {

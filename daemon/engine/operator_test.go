@@ -171,10 +171,10 @@ func TestOperatorsAreTheSameInAnyOrderAndAfterRestarts(t *testing.T) {
 		l.reach(t, day(d, time.Duration(r.IntN(24*60))*time.Minute))
 		l.reach(t, day(d, 23*time.Hour))
 		require.NoError(t, l.engine.snapshot(true))
-		before := l.engine.list()[0].lookers[0].(*operators)
+		before := l.engine.list()[0].lookers[1].(*operators)
 		l.restart(t)
-		require.Equal(t, before.rules, l.engine.list()[0].lookers[0].(*operators).rules)
-		require.Equal(t, before.model, l.engine.list()[0].lookers[0].(*operators).model)
+		require.Equal(t, before.rules, l.engine.list()[0].lookers[1].(*operators).rules)
+		require.Equal(t, before.model, l.engine.list()[0].lookers[1].(*operators).model)
 	}
 	require.NoError(t, l.engine.Finish(context.Background()))
 	require.Equal(t, want, l.finals(t))

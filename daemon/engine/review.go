@@ -48,10 +48,13 @@ func (v *envelope) text() string {
 	return fmt.Sprintf("confirmed normal by %s on %s: feedback %s", v.By, v.At.Format("2006-01-02"), v.ID)
 }
 
+// featureEnvelope is the feature of that reason.
+const featureEnvelope = "envelope"
+
 // reason says by what an insight is beyond the envelope.
 func (v *envelope) reason(by insight.Excess) insight.Reason {
 	return insight.Reason{
-		Feature: "envelope", Observed: by.Observed, Usual: by.Confirmed,
+		Feature: featureEnvelope, Observed: by.Observed, Usual: by.Confirmed,
 		Text: fmt.Sprintf("beyond what %s confirmed normal on %s (feedback %s): %s", v.By, v.At.Format("2006-01-02"), v.ID, by.Text),
 	}
 }
