@@ -160,7 +160,7 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	carry(&in, old)
 	in.Region, in.Object = old.Region, old.Object
-	if strings.HasPrefix(in.Suppressed, budgetReason) && s.budget.take(in.Incident, in.Confidence, m) { // What was too dear is surer now.
+	if strings.HasPrefix(in.Suppressed, insight.SuppressedByBudget) && s.budget.take(in.Incident, in.Confidence, m) { // What was too dear is surer now.
 		s.suppress(&in, true)
 		s.suppressed--
 	}
@@ -189,13 +189,10 @@ func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *
 	return in
 }
 
-// budgetReason is how the reason begins why the budget keeps an insight back.
-const budgetReason = "budget:"
-
 // suppress says why an insight is not notified.
 func (s *stream) suppress(in *insight.Insight, told bool) {
 	if !told {
-		in.Suppressed = fmt.Sprintf(budgetReason+" more than %g false insights a day would be expected", s.set.BudgetPerDay)
+		in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"more than %g false insights a day would be expected", s.set.BudgetPerDay)
 	}
 	in.Alert = insight.Alert{Reason: "no notifier is configured; insight_confidence on /metrics shows it"}
 	if in.Suppressed != "" {

@@ -152,6 +152,10 @@ type SourceIP struct {
 	Network string `json:"network,omitempty"`
 }
 
+// SuppressedByBudget begins what Suppressed says of an insight for which there
+// was no room in the budget, and which nothing else is held against.
+const SuppressedByBudget = "budget: "
+
 // FeatureAgreement is the feature of the reason that says how many other types
 // of insight the same identity had shortly before; confidence takes it in.
 const FeatureAgreement = "agreement"

@@ -91,7 +91,9 @@ func TestInject(t *testing.T) {
 
 		var whole struct {
 			UserIdentity struct {
-				SessionContext struct{ Attributes struct{ CreationDate time.Time } }
+				SessionContext struct {
+					Attributes struct{ CreationDate time.Time }
+				}
 			}
 			RequestParameters map[string]any
 			AwsRegion         string

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/insightd/insightd/daemon/insight"
 )
 
 // Judgement says what became of the labels and of the insights of one run. It
@@ -52,6 +55,9 @@ type insightResult struct {
 	right, excused    bool
 	// live is false of what was seen in the warm-up.
 	live, suppressed bool
+	// plain is false of what a detector or a reader held back: it says
+	// nothing of how sure the score makes one.
+	plain bool
 }
 
 // wrong reports whether the insight is a false one.
@@ -87,12 +93,13 @@ func Judge(truth *Truth, r Reading, series map[string]int) (*Judgement, error) {
 		t := &r.Told[i]
 		res := insightResult{
 			typ: t.Type, score: t.Score, confidence: t.Confidence, agreeing: t.Agreeing,
-			live: t.Seen >= warm, suppressed: t.Suppressed,
+			live: t.Seen >= warm, suppressed: t.Suppressed != "",
+			plain: t.Suppressed == "" || strings.HasPrefix(t.Suppressed, insight.SuppressedByBudget),
 		}
 		res.right = slices.ContainsFunc(wanted, func(l target) bool { return t.about(&l) && t.near(&l) })
 		res.excused = !res.right && slices.ContainsFunc(truth.Benign, func(b Benign) bool { return b.excuses(t) })
 		j.results = append(j.results, res)
-		if t.Suppressed {
+		if t.Suppressed != "" {
 			j.Suppressed++
 			continue
 		}
@@ -182,12 +189,12 @@ type Sample struct {
 	Right    bool
 }
 
-// Samples returns the insights after the warm-up, those that were suppressed
-// too, without those that are excused.
+// Samples returns the insights after the warm-up, without those that are excused
+// and those that were held back for another reason than the budget.
 func (j *Judgement) Samples() []Sample {
 	var out []Sample
 	for i := range j.results {
-		if r := &j.results[i]; r.live && !r.excused && r.score != nil {
+		if r := &j.results[i]; r.live && r.plain && !r.excused && r.score != nil {
 			out = append(out, Sample{r.typ, *r.score, r.agreeing, r.right})
 		}
 	}

@@ -36,8 +36,8 @@ type Told struct {
 	// open where HasEnd is false.
 	Start, Seen, End float64
 	HasEnd           bool
-	// Suppressed says that nobody was told.
-	Suppressed bool
+	// Suppressed says why nobody was told; it is empty where somebody was.
+	Suppressed string
 }
 
 // line is what the judge reads of a record.
@@ -178,7 +178,7 @@ func tell(start, end, last *line) Told {
 	t := Told{
 		ID: start.SharedEventID, Type: d.Type, Object: plainName(d.Object), Identity: d.Identity,
 		Account: start.RecipientAccountID, Region: start.Region, Confidence: d.Confidence, Score: d.Score,
-		Suppressed: d.Suppressed != "" || last.Details.Suppressed != "",
+		Suppressed: cmp.Or(last.Details.Suppressed, d.Suppressed),
 	}
 	// The times were read once already.
 	t.Seen, _ = seconds(cmp.Or(d.Detected, start.EventTime))

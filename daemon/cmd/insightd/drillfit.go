@@ -11,7 +11,7 @@ import (
 )
 
 // fitConfidence writes the table of confidence that fits what was judged. All
-// insights after the warm-up count, those that were suppressed too, without
+// insights after the warm-up count, those too that the budget held back, without
 // those that a legitimate change excuses.
 func (f *drillFlags) fitConfidence(all []*simulate.Judgement) error {
 	if f.fit == "" {
