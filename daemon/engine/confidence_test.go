@@ -35,7 +35,7 @@ func TestConfidenceTakesInWhatAgrees(t *testing.T) {
 	two := of(insight.TypeAk, "ann", 4, 1120)
 	require.Equal(t, 2, two.Agreeing())
 	require.GreaterOrEqual(t, two.Confidence, alone.Confidence)
-	require.Equal(t, 1, len(s.agreeing(insight.TypeAk, "ann", 1121)), "two hours are over for the first")
+	require.Len(t, s.agreeing(insight.TypeAk, "ann", 1121), 1, "two hours are over for the first")
 	require.Empty(t, s.agreeing(insight.TypeAk, "", 1100), "nobody agrees with nobody")
 	require.Equal(t, []string{insight.TypeAk, insight.TypeIP}, s.agreeing(insight.TypeTrailConcealment, "ann", 1050), "what comes later supports nothing")
 
@@ -46,7 +46,7 @@ func TestConfidenceTakesInWhatAgrees(t *testing.T) {
 
 	// A type that supports again does so from then on.
 	s.support(insight.TypeIP, "ann", 1110)
-	require.Equal(t, 2, len(s.agreeing(insight.TypeAk, "ann", 1200)))
+	require.Len(t, s.agreeing(insight.TypeAk, "ann", 1200), 2)
 	s.keepAgreement(1225)
 	require.Equal(t, map[string][]supported{"ann": {{insight.TypeIP, 1110}}}, s.agreement)
 	s.keepAgreement(9999)

@@ -166,7 +166,9 @@ func TestReview(t *testing.T) {
 		_, err := s.Put(*i)
 		require.NoError(t, err)
 	}
-	put("first", func(i *Insight) { i.Score = 4.5 })
+	put("first", func(i *Insight) {
+		i.Score, i.Reasons = 4.5, []Reason{{Feature: "rate", Observed: 7.0}, {Feature: FeatureAgreement, Observed: 1.0}}
+	})
 	put("same", func(i *Insight) { i.Start = i.Start.Add(-24 * time.Hour); i.End = i.End.Add(-24 * time.Hour) })
 	put("larger", func(i *Insight) { i.Start = i.Start.Add(-48 * time.Hour); i.Extent.Peak = 100 })
 	put("key", func(i *Insight) { i.Type, i.Object, i.Start = TypeAk, "AKIAX", i.Start.Add(time.Minute) })

@@ -53,8 +53,7 @@ type Feedback struct {
 	Swallowed     uint64     `json:"swallowed"`
 	LastSwallowed *time.Time `json:"lastSwallowed,omitempty"`
 
-	// Stream, Score and Agreeing are of the insight; Agreeing is how many other
-	// types of insights its identity had within two hours of it.
+	// Stream, Score and Agreeing are of the insight; see Insight.Agreeing.
 	Stream   event.StreamKey `json:"-"`
 	Score    float64         `json:"-"`
 	Agreeing int             `json:"-"`
@@ -98,7 +97,7 @@ func (s *Store) Review(id string, verdict Judgement, note string) (Feedback, err
 	}
 	f := Feedback{
 		Insight: in.ID, InsightType: in.Type, Verdict: verdict, Note: note,
-		Stream: in.Stream(), Score: in.Score, Agreeing: s.agreeing(&in),
+		Stream: in.Stream(), Score: in.Score, Agreeing: in.Agreeing(),
 	}
 	if verdict == Down {
 		v := in.Envelope()
@@ -119,21 +118,6 @@ func (s *Store) successor(in *Insight) string {
 		next = newer.SupersededBy
 	}
 	return id
-}
-
-// agreeingWithin is how far apart insights of an identity start that agree.
-const agreeingWithin = 2 * time.Hour
-
-// agreeing is how many other types of insights the identity had around this one.
-func (s *Store) agreeing(in *Insight) int {
-	types := map[string]bool{}
-	s.like(in, func(o *Insight) bool {
-		if o.Type != in.Type && o.Start.Sub(in.Start).Abs() <= agreeingWithin {
-			types[o.Type] = true
-		}
-		return false
-	})
-	return len(types)
 }
 
 // Hidden returns the insights that an envelope would have kept from being told:

@@ -248,9 +248,10 @@ func global(source string) bool {
 	return slices.Contains(globalServices, source)
 }
 
-// replaceWord replaces old by new where whole says that it stands alone.
-func replaceWord(b []byte, old, new string, whole func(before, after []byte) bool) []byte {
-	if old == "" || old == new {
+// replaceWord puts another word in the place of one where whole says that it
+// stands alone.
+func replaceWord(b []byte, old, other string, whole func(before, after []byte) bool) []byte {
+	if old == "" || old == other {
 		return b
 	}
 	var out []byte
@@ -265,7 +266,7 @@ func replaceWord(b []byte, old, new string, whole func(before, after []byte) boo
 		}
 		out = append(out, b[:i]...)
 		if whole(before, after) {
-			out = append(out, new...)
+			out = append(out, other...)
 		} else {
 			out = append(out, old...)
 		}
