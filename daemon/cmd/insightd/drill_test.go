@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,4 +91,44 @@ func TestDrillUsage(t *testing.T) {
 	code, _, errs := call(t, "", "drill", "--labels=absent.json", "--insights=absent.ndjson")
 	require.Equal(t, exitError, code)
 	require.Contains(t, errs, "opening the labels")
+}
+
+func TestDrillFitsConfidence(t *testing.T) {
+	dir := t.TempDir()
+	labels, insights, table := filepath.Join(dir, "labels.json"), filepath.Join(dir, "insights.ndjson"), filepath.Join(dir, "table.csv")
+	require.NoError(t, os.WriteFile(labels, []byte(`{"start":"2026-03-01T00:00:00Z","warmupEnd":"2026-03-02T00:00:00Z","end":"2026-03-12T00:00:00Z",
+		"labels":[{"insight":"AkInsight","type":"key_abuse_night","identity":"eve","start":"2026-03-05T00:00:00Z","end":"2026-03-05T01:00:00Z"}]}`), 0o600))
+	write := func(n int) {
+		var b strings.Builder
+		for i := range n {
+			// A third of the low scores is right, and of the high ones all but a few;
+			// what a detector holds back counts for nothing.
+			score, who, suppressed := 3.0, "ann", ""
+			if i%2 == 0 {
+				score = 6
+			}
+			if score == 3 && i%3 == 0 || score == 6 && i%10 != 0 {
+				who = "eve"
+			}
+			if i%5 == 0 {
+				suppressed = "budget: more than 5 a day"
+			}
+			for _, held := range []string{suppressed, "usual operator"} {
+				fmt.Fprintf(&b, `{"sharedEventID":"%d%s","eventTime":"2026-03-05T00:10:00Z","insightDetails":{"state":"Start","insightType":"AkInsight","insightObject":"k","identity":%q,"confidence":0.5,"score":%g,"suppressed":%q}}`+"\n", i, held, who, score, held)
+			}
+		}
+		require.NoError(t, os.WriteFile(insights, []byte(b.String()), 0o600))
+	}
+	args := []string{"drill", "--labels", labels, "--insights", insights, "--fit-confidence", table}
+	write(10)
+	code, _, errs := call(t, "", args...)
+	require.Equal(t, exitError, code)
+	require.Contains(t, errs, "too few insights")
+	write(300)
+	code, _, errs = call(t, "", args...)
+	require.Equal(t, exitOK, code, errs)
+	got, err := os.ReadFile(table)
+	require.NoError(t, err)
+	require.Contains(t, string(got), "type,agreeing,from,right,of\nAkInsight,0,3,50,150\nAkInsight,0,6,120,150\n")
+	require.Contains(t, string(got), "# files; 300 insights.")
 }
