@@ -29,13 +29,16 @@ type AddressParams struct {
 	Shared, SharedBlock float64
 	// Told is taken off for each day on which the like was told before.
 	Told float64
+	// Confirmed is how far above the threshold an address scores at least that
+	// was confirmed to be a stranger's.
+	Confirmed float64
 }
 
 // DefaultAddressParams are those of DESIGN.md.
 func DefaultAddressParams() AddressParams {
 	return AddressParams{
 		Threshold: 1.6, OwnDays: 12, Agent: 1.2, Hour: 0.8, Hired: 0.35, MostHired: 0.8,
-		Apart: 0.5, Shared: 8, SharedBlock: 2, Told: 1,
+		Apart: 0.5, Shared: 8, SharedBlock: 2, Told: 1, Confirmed: 1,
 	}
 }
 
@@ -154,8 +157,9 @@ type AddressVerdict struct {
 	From  string
 	// Told is on how many days the like was told before.
 	Told int
-	// What each of these adds to the score or takes off it.
-	ByLevel, ByUsers, ByHired, ByAgent, ByHour, ByApart, ByTold float64
+	// What each of these adds to the score or takes off it, and that the address
+	// was confirmed to be a stranger's.
+	ByLevel, ByUsers, ByHired, ByAgent, ByHour, ByApart, ByTold, ByConfirmed float64
 }
 
 // Judge says how surprising an origin is. It reports false where there is
@@ -163,7 +167,8 @@ type AddressVerdict struct {
 // its first day. It changes nothing.
 func (p *AddressPool) Judge(a *Addresses, o *Origin) (v AddressVerdict, ok bool) {
 	day := o.day()
-	if !a.begun || a.first && day <= a.day || a.Knows(o.Address) {
+	bad := p.Condemned(o.Address)
+	if !a.begun || a.first && day <= a.day || a.Knows(o.Address) && !bad {
 		return v, false
 	}
 	network, block := prefixes(o.Address)
@@ -178,6 +183,10 @@ func (p *AddressPool) Judge(a *Addresses, o *Origin) (v AddressVerdict, ok bool)
 		}
 	}
 	p.weigh(&v, a, o, network, block)
+	if least := p.params.Threshold + p.params.Confirmed; bad && v.Score < least {
+		v.ByConfirmed = least - v.Score
+		v.Score = least
+	}
 	return v, true
 }
 
@@ -272,12 +281,13 @@ func (a *Addresses) rarity(h int) float64 {
 func (p *AddressPool) Learn(a *Addresses, o *Origin, g Group, trusted bool) bool {
 	a.group = g
 	day := o.day()
-	if a.begun && day == a.day && a.addresses.seen(o.Address, day) && a.hoursToday&(1<<o.hour()) != 0 &&
+	bad := p.Condemned(o.Address)
+	if !bad && a.begun && day == a.day && a.addresses.seen(o.Address, day) && a.hoursToday&(1<<o.hour()) != 0 &&
 		(o.Agent == "" || a.agents.seen(o.Agent, day)) {
 		a.last = *o
 		return false
 	}
-	if !trusted && p.doubt(a, o) {
+	if (bad || !trusted) && p.doubt(a, o) {
 		return true
 	}
 	switch {

@@ -62,7 +62,7 @@ func (v *village) call(name, text string, m Minute) (AddressVerdict, bool) {
 			require.Equal(v.t, verdict.Score >= v.pool.Threshold(), doubted)
 		}
 	}
-	require.InDelta(v.t, verdict.Score, verdict.ByLevel+verdict.ByUsers+verdict.ByHired+verdict.ByAgent+verdict.ByHour+verdict.ByApart+verdict.ByTold, 1e-9)
+	require.InDelta(v.t, verdict.Score, verdict.ByLevel+verdict.ByUsers+verdict.ByHired+verdict.ByAgent+verdict.ByHour+verdict.ByApart+verdict.ByTold+verdict.ByConfirmed, 1e-9)
 	return verdict, ok
 }
 
@@ -259,6 +259,41 @@ func TestWhatWasToldDoesNotTeach(t *testing.T) {
 	require.Zero(t, x.Told)
 }
 
+func TestCondemnedAddresses(t *testing.T) {
+	v := newVillage(t)
+	v.days("Anna", "80.130.5.9", 0, 14)
+	v.days("Ben", "80.130.6.9", 0, 14)
+	const thief = "51.15.1.1 FR 12876 aws-cli hired"
+	v.call("Anna", thief, at(14, 10))
+	v.pool.Condemn(netip.MustParseAddr("51.15.1.1"))
+	for d := 15; d < 40; d++ {
+		for _, name := range []string{"Anna", "Ben"} {
+			x, ok := v.call(name, thief, at(d, 10))
+			require.True(t, ok)
+			require.GreaterOrEqual(t, x.Score, v.pool.Threshold()+1-1e-9)
+			_, ok = v.call(name, thief, at(d, 11))
+			require.False(t, ok, "once a day")
+		}
+	}
+	require.False(t, v.of("Ben").countries.has("FR"))
+
+	// What was learned before it was condemned is told too.
+	v.days("Carl", "80.130.7.9", 0, 14)
+	v.pool.Condemn(netip.MustParseAddr("80.130.7.9"))
+	x, ok := v.call("Carl", "80.130.7.9", at(14, 10))
+	require.True(t, ok)
+	require.Equal(t, v.pool.Threshold()+1, x.Score)
+	v.pool.Acquit(netip.MustParseAddr("80.130.7.9"))
+	_, ok = v.call("Carl", "80.130.7.9", at(15, 10))
+	require.False(t, ok)
+
+	for i := range 2 * condemnedKept {
+		v.pool.Condemn(netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}))
+	}
+	require.Len(t, v.pool.condemned, condemnedKept)
+	require.False(t, v.pool.Condemned(netip.MustParseAddr("51.15.1.1")))
+}
+
 func TestTrustedOriginsTeachAtOnce(t *testing.T) {
 	v := newVillage(t)
 	v.days("Anna", "80.130.5.9", 0, 14)
@@ -333,6 +368,8 @@ func TestAddressStatesSurvive(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, a.of("Anna").suspects)
+
+	a.pool.Condemn(netip.MustParseAddr("51.1.1.1"))
 
 	b := newVillage(t)
 	for name, x := range a.who {

@@ -137,6 +137,7 @@ func (p *AddressPool) fields(d *codec) {
 	}
 	p.networks.fields(d)
 	p.blocks.fields(d)
+	some(d, &p.condemned, condemnedKept, d.addr)
 }
 
 func (s *sharing) fields(d *codec) {

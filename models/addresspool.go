@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"math"
+	"net/netip"
 	"slices"
 )
 
@@ -14,6 +15,9 @@ type AddressPool struct {
 	rates    [groups][ages]originRates
 	networks sharing
 	blocks   sharing
+	// condemned are the addresses that were confirmed to be strangers', the one
+	// that was confirmed last at the end.
+	condemned []netip.Addr
 }
 
 // NewAddressPool returns a pool that knows only what it was shipped with.
@@ -26,6 +30,27 @@ func (p *AddressPool) Threshold() float64 { return p.params.Threshold }
 
 // Networks is how many networks the identities of the account use.
 func (p *AddressPool) Networks() int { return len(p.networks) }
+
+// condemnedKept is how many addresses are known to be strangers'.
+const condemnedKept = 256
+
+// Condemn notes that an address was confirmed to be a stranger's: what comes
+// from it is told every day, whoever it is, and never teaches.
+func (p *AddressPool) Condemn(ip netip.Addr) {
+	p.Acquit(ip)
+	p.condemned = append(p.condemned, ip)
+	if n := len(p.condemned) - condemnedKept; n > 0 {
+		p.condemned = slices.Delete(p.condemned, 0, n)
+	}
+}
+
+// Acquit takes that back.
+func (p *AddressPool) Acquit(ip netip.Addr) {
+	p.condemned = slices.DeleteFunc(p.condemned, func(o netip.Addr) bool { return o == ip })
+}
+
+// Condemned reports whether an address is known to be a stranger's.
+func (p *AddressPool) Condemned(ip netip.Addr) bool { return slices.Contains(p.condemned, ip) }
 
 // WithUsers is the score that a verdict would have from a network that so many
 // other identities use.

@@ -61,7 +61,7 @@ func public(e *event.Event, w *who) bool {
 
 // look judges an event by its address.
 func (l *addressLooker) look(s *stream, e *event.Event, _ names, w *who, m models.Minute) (finding, bool) {
-	if w.addresses == nil || e.Source.Network == event.NetworkCorporate || w.addresses.Knows(e.Source.IP) || !public(e, w) {
+	if w.addresses == nil || e.Source.Network == event.NetworkCorporate || w.addresses.Knows(e.Source.IP) && !l.pool.Condemned(e.Source.IP) || !public(e, w) {
 		return finding{}, false
 	}
 	var open *sight
@@ -92,11 +92,11 @@ func (l *addressLooker) learn(s *stream, e *event.Event, _ names, w *who, m mode
 	if w.addresses == nil {
 		w.addresses = models.NewAddresses(uint32(xxhash.Sum64String(w.name)))
 	}
-	if w.addresses.Again(e.Source.IP, l.program(e), m) {
+	if w.addresses.Again(e.Source.IP, l.program(e), m) && !l.pool.Condemned(e.Source.IP) {
 		return
 	}
 	o := l.origin(s, e, m)
-	trusted := e.Source.Network == event.NetworkCorporate || m-s.first < s.warmUp()
+	trusted := e.Source.Network == event.NetworkCorporate || s.learning(w, m) != ""
 	if !l.pool.Learn(w.addresses, &o, groupOf(w), trusted) {
 		return
 	}
@@ -106,6 +106,19 @@ func (l *addressLooker) learn(s *stream, e *event.Event, _ names, w *who, m mode
 	}
 	if len(l.told) < toldAddresses {
 		l.told[o.Address] = struct{}{}
+	}
+}
+
+// hear takes over what somebody said of an insight: whether its address is a
+// stranger's.
+func (l *addressLooker) hear(typ, object string, right bool) {
+	ip, err := netip.ParseAddr(object)
+	switch {
+	case typ != insight.TypeIP || err != nil:
+	case right:
+		l.pool.Condemn(ip)
+	default:
+		l.pool.Acquit(ip)
 	}
 }
 

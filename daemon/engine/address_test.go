@@ -130,6 +130,43 @@ func TestANewAddressIsTold(t *testing.T) {
 	require.InDelta(t, -2, reason(t, list[2], "told").Contribution, 1e-9)
 }
 
+// TestConfirmedStrangersAreAlwaysTold has the thief come back day by day, with
+// and without a thumbs-up.
+func TestConfirmedStrangersAreAlwaysTold(t *testing.T) {
+	f := func(want int, review func(l *line, id string)) string {
+		t.Helper()
+		l := newLine(t, nil)
+		events := homes(22)
+		for d := 10; d < 20; d++ {
+			e := call(fmt.Sprintf("t%d", d), midnight(d).Add(15*time.Hour), "anna", "iam.amazonaws.com", "ListUsers", event.OutcomeSuccess)
+			events = append(events, from(e, "51.15.1.1", "FR", 12876, event.NetworkHosting))
+		}
+		l.deliver(t, events)
+		l.reach(t, midnight(11))
+		review(l, l.addresses(t)[0].ID)
+		l.reach(t, midnight(15))
+		require.NoError(t, l.engine.snapshot(true))
+		l.restart(t)
+		require.NoError(t, l.engine.Finish(context.Background()))
+		list := l.addresses(t)
+		require.Len(t, list, want)
+		for _, x := range list {
+			sum := 0.0
+			for _, r := range x.Reasons {
+				sum += r.Contribution
+			}
+			require.InDelta(t, x.Score, sum, 1e-9)
+		}
+		return l.finals(t)
+	}
+	plain := f(3, func(*line, string) {})
+	f(10, func(l *line, id string) { l.give(t, id, insight.Up, "not ours") })
+	require.Equal(t, plain, f(3, func(l *line, id string) {
+		l.give(t, id, insight.Up, "not ours")
+		l.undo(t, id)
+	}))
+}
+
 func TestAddressesThatSayNothing(t *testing.T) {
 	at := epoch.Add(10*24*time.Hour + 14*time.Hour)
 	f := func(edit func(*event.Event)) {

@@ -50,6 +50,9 @@ func (l *addressLooker) reasons(s *stream, e *event.Event, w *who, m models.Minu
 	if v.Told > 0 {
 		add("told", v.Told, "", v.ByTold, "the like of it was told on %s before, which each makes it ten times as usual", daysKnown(v.Told))
 	}
+	if v.ByConfirmed > 0 {
+		add("confirmed", e.Source.Address, "", v.ByConfirmed, "somebody confirmed that it was right to tell of this address")
+	}
 	add("threshold", round(v.Score), round(l.pool.Threshold()), 0, "%s", l.nearest(v))
 	return out
 }
@@ -79,6 +82,9 @@ func (s *stream) newness(e *event.Event, w *who, v *models.AddressVerdict) (obse
 
 // nearest says what would have had to be otherwise for nothing to be told.
 func (l *addressLooker) nearest(v *models.AddressVerdict) string {
+	if v.ByConfirmed > 0 {
+		return "is raised every day, until the feedback on it is taken back"
+	}
 	const most = 8
 	for n := v.Users + 1; n <= most; n++ {
 		if l.pool.WithUsers(v, n) < l.pool.Threshold() {

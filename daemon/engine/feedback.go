@@ -46,6 +46,7 @@ const (
 type feedbackData struct {
 	Action   string           `json:"action"`
 	Feedback insight.Feedback `json:"feedback"`
+	Object   string           `json:"object,omitempty"`
 	Score    float64          `json:"score,omitempty"`
 	Agreeing int              `json:"agreeing,omitempty"`
 }
@@ -53,7 +54,7 @@ type feedbackData struct {
 // feedback is the record's feedback with all that is known of it.
 func (d *feedbackData) feedback(c *event.Control) insight.Feedback {
 	f := d.Feedback
-	f.Stream, f.From, f.Score, f.Agreeing = c.Stream, c.Time, d.Score, d.Agreeing
+	f.Stream, f.From, f.Object, f.Score, f.Agreeing = c.Stream, c.Time, d.Object, d.Score, d.Agreeing
 	return f
 }
 
@@ -167,7 +168,7 @@ func (e *Engine) GiveFeedback(ctx context.Context, f insight.Feedback) (insight.
 	h := xxhash.New()
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%d\x00%d", f.Insight, f.Verdict, f.By, now.UnixNano(), len(e.book.of(f.Insight)))
 	f.ID, f.At, f.State = hex.EncodeToString(h.Sum(nil)), now.Truncate(time.Second), ""
-	d := feedbackData{Action: actionGive, Feedback: f, Score: f.Score, Agreeing: f.Agreeing}
+	d := feedbackData{Action: actionGive, Feedback: f, Object: f.Object, Score: f.Score, Agreeing: f.Agreeing}
 	return e.note(ctx, f.Stream, &d)
 }
 
@@ -180,7 +181,7 @@ func (e *Engine) UndoFeedback(ctx context.Context, id, by string) (insight.Feedb
 		return f, fmt.Errorf("%w of insight %q", ErrNoFeedback, id)
 	}
 	now := e.o.Now().UTC().Truncate(time.Second)
-	d := feedbackData{Action: actionUndo, Feedback: insight.Feedback{
+	d := feedbackData{Action: actionUndo, Object: f.Object, Feedback: insight.Feedback{
 		ID: f.ID, Insight: f.Insight, InsightType: f.InsightType, Verdict: f.Verdict, UndoneBy: by, UndoneAt: &now,
 	}}
 	return e.note(ctx, f.Stream, &d)

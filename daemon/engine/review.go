@@ -212,13 +212,30 @@ func (s *stream) give(f *insight.Feedback, m models.Minute) {
 		v = &envelope{ID: f.ID, By: f.By, At: f.At, Insight: f.Insight, Envelope: f.Envelope.Clone(), Used: used}
 		r.confirm(v)
 	}
+	s.tellLookers(f, f.Verdict == insight.Up)
 	s.review(v, m)
+}
+
+// attentive is a looker that goes by what users say of its insights.
+type attentive interface {
+	// hear is told whether an insight of a type about an object was right.
+	hear(typ, object string, right bool)
+}
+
+// tellLookers tells the detectors of single events what a user said.
+func (s *stream) tellLookers(f *insight.Feedback, right bool) {
+	for _, l := range s.lookers {
+		if a, ok := l.(attentive); ok {
+			a.hear(f.InsightType, f.Object, right)
+		}
+	}
 }
 
 // undo takes feedback back.
 func (s *stream) undo(f *insight.Feedback, m models.Minute) {
 	if slices.ContainsFunc(s.reviews.thumbs, func(v thumb) bool { return v.id == f.ID }) || s.reviews.byID(f.ID) != nil {
 		s.reviews.drop(f.Insight)
+		s.tellLookers(f, false)
 		s.review(nil, m)
 	}
 }

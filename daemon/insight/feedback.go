@@ -53,8 +53,9 @@ type Feedback struct {
 	Swallowed     uint64     `json:"swallowed"`
 	LastSwallowed *time.Time `json:"lastSwallowed,omitempty"`
 
-	// Stream, Score and Agreeing are of the insight; see Insight.Agreeing.
+	// Stream, Object, Score and Agreeing are of the insight; see Insight.Agreeing.
 	Stream   event.StreamKey `json:"-"`
+	Object   string          `json:"-"`
 	Score    float64         `json:"-"`
 	Agreeing int             `json:"-"`
 }
@@ -97,7 +98,7 @@ func (s *Store) Review(id string, verdict Judgement, note string) (Feedback, err
 	}
 	f := Feedback{
 		Insight: in.ID, InsightType: in.Type, Verdict: verdict, Note: note,
-		Stream: in.Stream(), Score: in.Score, Agreeing: in.Agreeing(),
+		Stream: in.Stream(), Object: in.Object, Score: in.Score, Agreeing: in.Agreeing(),
 	}
 	if verdict == Down {
 		v := in.Envelope()
