@@ -23,7 +23,7 @@ func sensitiveCall(uid string, at time.Time, who, service, operation, class stri
 	return e
 }
 
-// from moves an event to another address.
+// fromPlace moves an event to another address.
 func fromPlace(e event.Event, address string) event.Event {
 	e.Source = event.Source{Address: address, IP: netip.MustParseAddr(address), Country: "NL", Network: event.NetworkHosting}
 	return e

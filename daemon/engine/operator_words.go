@@ -77,11 +77,11 @@ func (l *operators) reasons(s *stream, e *event.Event, w *who, v *verdict, below
 		if p, ok := prefixOf(e.Source.IP); ok {
 			network = p.String()
 		}
-		add("network", o.Place, network, usually(w.networks, s, w, today, network), fmt.Sprintf("from %s, where %s was first seen within a day and nobody else was before; a new network came up on %s of %s",
+		add("network", o.Place, network, seenWith(w.networks, s, w, today, network), fmt.Sprintf("from %s, where %s was first seen within a day and nobody else was before; a new network came up on %s of %s",
 			network, name, number(by.PlaceDays), plural(int(by.Days), "day", "days")))
 	}
 	if o.Tool > 0 {
-		add("userAgent", o.Tool, e.AgentFamily, usually(w.agents, s, w, today, e.AgentFamily), fmt.Sprintf("with %s, which %s first used within a day; usual are %s", e.AgentFamily, name, usually(w.agents, s, w, today, e.AgentFamily)))
+		add("userAgent", o.Tool, e.AgentFamily, seenWith(w.agents, s, w, today, e.AgentFamily), fmt.Sprintf("with %s, which %s first used within a day; usual are %s", e.AgentFamily, name, seenWith(w.agents, s, w, today, e.AgentFamily)))
 	}
 	if o.Hour > 0 {
 		add("hour", o.Hour, fmt.Sprintf("%02d:%02d UTC", e.Time.Hour(), e.Time.Minute()), percent(by.HourShare), fmt.Sprintf("at %02d:%02d UTC: %s of the calls of %s are within an hour of that", e.Time.Hour(), e.Time.Minute(), percent(by.HourShare), name))
@@ -135,9 +135,9 @@ func (v *verdict) operator(name string, contribution float64) insight.Reason {
 	return r
 }
 
-// usually lists what an identity is mostly seen with, beside a value, with how
+// seenWith lists what an identity is mostly seen with, beside a value, with how
 // often it is.
-func usually(past known, s *stream, w *who, today int32, but string) string {
+func seenWith(past known, s *stream, w *who, today int32, but string) string {
 	var out []string
 	for _, v := range past.list(s.symbols, w.span()) {
 		y := s.symbols.byName[v.Value]
