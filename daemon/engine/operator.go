@@ -139,6 +139,10 @@ func (l *operators) judge(s *stream, e *event.Event, n names, w *who, m models.M
 		category: c, tier: tier, what: l.operation(e, w, m, c),
 		by: op.usual.Compare(l.call(e, n, w, m)), fresh: fresh(w, n, m),
 	}
+	if m > s.passed+1 {
+		// On arrival the last minutes are not learned, so a silence cannot be told.
+		v.by.Alone, v.by.AloneRarity = false, 0
+	}
 	v.odds = l.model.Judge(op.habit, v.what, v.by, v.fresh)
 	below := oddFrom
 	if always {

@@ -72,6 +72,17 @@ func (l *line) operators(t *testing.T) []insight.Insight {
 	return list
 }
 
+// operatorsModel is the detector of the first stream.
+func (l *line) operatorsModel(t *testing.T) *operators {
+	for _, x := range l.engine.list()[0].lookers {
+		if o, ok := x.(*operators); ok {
+			return o
+		}
+	}
+	require.Fail(t, "there is no detector of operators")
+	return nil
+}
+
 func unlimited(o *Options) { o.Settings.BudgetPerDay = 0 }
 
 func TestUnusualOperatorsAreReported(t *testing.T) {
@@ -171,10 +182,10 @@ func TestOperatorsAreTheSameInAnyOrderAndAfterRestarts(t *testing.T) {
 		l.reach(t, day(d, time.Duration(r.IntN(24*60))*time.Minute))
 		l.reach(t, day(d, 23*time.Hour))
 		require.NoError(t, l.engine.snapshot(true))
-		before := l.engine.list()[0].lookers[1].(*operators)
+		before := l.operatorsModel(t)
 		l.restart(t)
-		require.Equal(t, before.rules, l.engine.list()[0].lookers[1].(*operators).rules)
-		require.Equal(t, before.model, l.engine.list()[0].lookers[1].(*operators).model)
+		require.Equal(t, before.rules, l.operatorsModel(t).rules)
+		require.Equal(t, before.model, l.operatorsModel(t).model)
 	}
 	require.NoError(t, l.engine.Finish(context.Background()))
 	require.Equal(t, want, l.finals(t))
