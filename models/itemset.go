@@ -97,15 +97,15 @@ func (g *growth) grow(paths []path, suffix []string) {
 		rank[item] = i
 	}
 	heads := g.tree(paths, rank, len(order))
-	for i := len(order) - 1; i >= 0; i-- {
+	for i, last := range slices.Backward(order) {
 		if len(g.found) >= g.Sets {
 			g.full = true
 			return
 		}
-		items := append(slices.Clone(suffix), order[i])
+		items := append(slices.Clone(suffix), last)
 		sorted := slices.Clone(items)
 		slices.Sort(sorted)
-		g.found = append(g.found, ItemSet{sorted, counts[order[i]]})
+		g.found = append(g.found, ItemSet{sorted, counts[last]})
 		if len(items) >= g.Items {
 			continue
 		}
