@@ -39,6 +39,7 @@ const (
 	flagAdopted             // the open episode is taken as the new level
 	flagShift               // an adopted level may still be undone
 	flagCluster             // a cluster of surprises is open
+	flagAgain               // the open episode came soon after another one
 )
 
 // surprise is what a series keeps of its exceedances in one window.
@@ -366,6 +367,6 @@ func (c *Count) sumDay(h int32) {
 // and its surprises, and with nothing open.
 func (c *Count) Heir() Count {
 	h := *c
-	h.flags &^= flagOpen | flagAdopted
+	h.flags &^= flagOpen | flagAdopted | flagAgain
 	return h
 }

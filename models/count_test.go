@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -573,19 +574,22 @@ func TestPresetsFind(t *testing.T) {
 		before  float64 // calls a minute
 		minutes int
 		n       int // calls of the incident, spread over the minutes
+		// threshold is what the engine starts them at; 0 is the default.
+		threshold float64
 	}{
-		{"calls, first use", Calls(), 0, 20, 60},
-		{"calls", Calls(), 0.05, 20, 120},
-		{"key, first use", Credentials(), 0, 30, 30},
-		{"key", Credentials(), 0.05, 30, 120},
-		{"new APIs", NewAPIs(), 0, 20, 20},
-		{"errors, the first", Errors(), 0, 20, 20},
-		{"errors", Errors(), 0.005, 20, 40},
-		{"breadth", Breadth(), 0, 15, 24},
-		{"breadth, known for some", Breadth(), 0.0005, 15, 25},
+		{"calls, first use", Calls(), 0, 20, 60, 0},
+		{"calls", Calls(), 0.05, 20, 120, 0},
+		{"key, first use", Credentials(), 0, 30, 30, 0},
+		{"key", Credentials(), 0.05, 30, 120, 0},
+		{"new APIs", NewAPIs(), 0, 20, 20, 0},
+		{"errors, the first", Errors(), 0, 20, 20, 2},
+		{"errors", Errors(), 0.005, 20, 40, 2},
+		{"breadth", Breadth(), 0, 15, 24, 2},
+		{"breadth, known for some", Breadth(), 0.0005, 15, 25, 2},
 	} {
 		found := 0
 		for seed := range uint64(10) {
+			tc.params.Threshold = cmp.Or(tc.threshold, DefaultThreshold)
 			r := newRig(t, tc.params, seed)
 			r.who = nil
 			r.step(0)

@@ -11,6 +11,12 @@ const (
 	holdShort = 15
 	holdHour  = 30
 	holdDay   = 120
+	// againWithin is for how long an episode after another one is the same
+	// happening once more, and holdAgain for how many minutes it then outlives
+	// quiet: a job that runs every two hours and does more than it did is one
+	// episode, and becomes the new level.
+	againWithin = 720
+	holdAgain   = 180
 	// quietBefore is the quiet after which calls are a new run, in minutes.
 	quietBefore = 30
 	// carryShare is the share of a window's mean excess that its newest part
@@ -139,6 +145,9 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 	case open && carried:
 		c.carried = m
 		c.hold = hold
+		if c.flags&flagAgain != 0 {
+			c.hold = holdAgain
+		}
 		c.calls += float32(n)
 		v.Change = Continues
 	case open && f.over(c, m):
@@ -148,11 +157,16 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 		c.calls += float32(n)
 		v.Change = Continues
 	case carried && v.F >= f.params.Threshold: // What only lingers in a window starts nothing.
-		c.flags = c.flags&^flagAdopted | flagOpen
+		again := c.carried > 0 && m-c.carried < againWithin
+		c.flags = c.flags&^(flagAdopted|flagAgain) | flagOpen
 		w := f.deciding(s)
 		c.open, c.from, c.carried = c.begin(s, w, m), m, m
 		if c.hold = hold; !carried {
 			c.hold = [windows]uint8{holdShort, holdShort, holdHour, holdDay}[w]
+		}
+		if again {
+			c.flags |= flagAgain
+			c.hold = holdAgain
 		}
 		c.calls, c.due = float32(n), -c.rate*float32(m%60)
 		if v.Change != Restarted {

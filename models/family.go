@@ -20,8 +20,11 @@ type Family struct {
 }
 
 // NewFamily returns a family that knows only what it was shipped with.
-func NewFamily(p Params) *Family {
-	f := &Family{params: p, prior: priors()[p.Name]}
+func NewFamily(p Params) *Family { return newFamily(p, priors()[p.Name]) }
+
+// newFamily returns a family with a prior; nil is one of which nothing is known.
+func newFamily(p Params, shipped *prior) *Family {
+	f := &Family{params: p, prior: shipped}
 	if f.prior == nil {
 		f.prior = &plainPrior
 	}

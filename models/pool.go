@@ -34,8 +34,13 @@ const (
 	exceedance = 1.5
 	// priorClusters is how many clusters the shipped tails weigh.
 	priorClusters = 20
-	// priorSurprises is how many clusters the shipped rates weigh.
+	// priorSurprises is how many clusters the shipped rates weigh, but for no more
+	// than priorExposure, in series-weeks: what never happened where the priors
+	// were fitted must not take years to be believed here. leastRate is the least
+	// rate that is held possible, likewise.
 	priorSurprises = 3
+	priorExposure  = 30_000
+	leastRate      = 1e-5
 	// priorSeries is how many series the shipped dispersions weigh.
 	priorSeries = 10
 	// priorWeeks is how many weeks of identities the shipped habits weigh.
@@ -135,7 +140,9 @@ func (e *cell) tail(x float64) float64 {
 
 // rate is the clusters a series-week.
 func (e *cell) rate(p *priorCell) float64 {
-	return (e.n + priorSurprises) / (e.weeks + priorSurprises/p.rate)
+	rate := max(p.rate, leastRate)
+	weeks := min(priorSurprises/rate, priorExposure)
+	return (e.n + rate*weeks) / (e.weeks + weeks)
 }
 
 // moments are the mean and the mean square of the sizes of clusters.

@@ -7,8 +7,8 @@ const (
 	leastExpected = 1e-6
 	// mostTail bounds tails that no count has.
 	mostTail = 1e9
-	// ownClusters is from how many clusters a series is judged by its own.
-	ownClusters = 2.5
+	// ownClusters is from how many clusters on a series is judged by its own.
+	ownClusters = 1.5
 	// ownPrior is how many clusters of the pool weigh beside a series' own.
 	ownPrior = 3
 	// habitPrior is how many surprises of an identity like any other weigh
@@ -89,11 +89,18 @@ func (c *Count) maturity(w int, m Minute) (class int, n float64) {
 		class = classFirst
 	case c.class == classCore && c.steady(m):
 		class = classSteady
+	case c.active > newHours:
+		class = classCore // It is new no more.
 	default:
 		class = int(c.class)
 	}
 	return class, n
 }
+
+// newHours is for how many hours with calls a series is new. What was never used
+// is one of many that could be begun, so its surprises are rare by the series
+// that could be; once it is in use it is one of those that are.
+const newHours = 30
 
 // steadyShare is the share of hours with calls from which a series is steady,
 // and steadyAfter for how long it must be known: most first surprises are those
@@ -228,6 +235,10 @@ func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 // for, rather than chance.
 const trueRate = 1e-3
 
+// leastInnocence is what a cluster counts for at the least: where much that
+// surprises is harmless after all, the pool has to find out.
+const leastInnocence = 0.1
+
 // innocence is the probability that a cluster is chance and belongs into the
 // pool: where fewer of its size are expected than there are true ones, it
 // mostly is one of these.
@@ -236,7 +247,7 @@ func (f *Family) innocence(c *Count, who *Novelty, w int, m Minute, excess float
 		return 1
 	}
 	_, rarity := f.rarity(c, who, w, m, excess)
-	return 1 / (1 + trueRate*math.Pow(10, min(rarity+log4, 300)))
+	return max(leastInnocence, 1/(1+trueRate*math.Pow(10, min(rarity+log4, 300))))
 }
 
 // closeClusters ends the clusters that are over in minute m.

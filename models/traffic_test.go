@@ -43,6 +43,14 @@ type traffic struct {
 	gaps      []gap
 }
 
+// group is whom an identity is compared with: half of them are people.
+func (t *traffic) group(who int) Group {
+	if who%50 < 25 {
+		return Person
+	}
+	return Workload
+}
+
 type maker struct {
 	*rand.Rand
 	t     *traffic
