@@ -58,8 +58,8 @@ func (p *parser) source(s statement) source {
 	p.texts[s.source]++
 	return source{
 		pos: s.tokens[0].pos, text: s.source, number: n, fewest: 1, most: 1, failShare: 1, region: p.region, agent: simulate.Agents()["aws-cli"],
-		from:    []netip.Prefix{netip.MustParsePrefix("198.51.100.10/32")},
-		pattern: pattern{zone: time.UTC, window: window{days: [7]bool{true, true, true, true, true, true, true}, to: day}},
+		addresses: []netip.Prefix{netip.MustParsePrefix("198.51.100.10/32")},
+		pattern:   pattern{zone: time.UTC, window: window{days: [7]bool{true, true, true, true, true, true, true}, to: day}},
 	}
 }
 
@@ -187,7 +187,7 @@ func sameVerb(a, b string) bool {
 func (p *parser) clause(c *cursor, s *source, first string) {
 	switch first {
 	case "from":
-		s.from, s.host = nil, ""
+		s.addresses, s.host = nil, ""
 		c.list(func() { c.address(s) })
 	case "agent":
 		t := c.word("a user agent")
@@ -246,14 +246,14 @@ func (c *cursor) address(s *source) {
 	const form = "an address, a network such as 198.51.100.0/24, or the name of a host"
 	t := c.word(form)
 	if a, err := netip.ParseAddr(t.text); err == nil && a.Zone() == "" {
-		s.from = append(s.from, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+		s.addresses = append(s.addresses, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
 		return
 	}
 	if n, err := netip.ParsePrefix(t.text); err == nil {
 		if n != n.Masked() {
 			c.wrong("bits are set behind the prefix", form, "the network is "+n.Masked().String())
 		}
-		s.from = append(s.from, n)
+		s.addresses = append(s.addresses, n)
 		return
 	}
 	if !hostForm.MatchString(t.text) || !strings.ContainsAny(t.text, "abcdefghijklmnopqrstuvwxyz ") {

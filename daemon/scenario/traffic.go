@@ -32,8 +32,8 @@ type source struct {
 	spread       time.Duration
 	apis         []string
 
-	from       []netip.Prefix
-	host       string // Instead of from.
+	addresses  []netip.Prefix
+	host       string // Instead of addresses.
 	agent      string
 	failure    string
 	failShare  float64 // 0 to 1
@@ -131,7 +131,7 @@ func (s *source) make(out []entry, seed uint64) []entry {
 	s.times(r, func(at time.Time) bool {
 		n := s.fewest + r.below(s.most-s.fewest+1)
 		if g := s.pattern.growth; g != 0 && s.pattern.rate == 0 {
-			n = r.round(float64(n) * grown(g, at.Sub(s.span.from)))
+			n = r.round(float64(n) * grown(g, at.Sub(s.from)))
 		}
 		when := make([]time.Duration, n)
 		for i := range when {
@@ -165,8 +165,8 @@ func (s *source) call(r rng, at time.Time, n int) entry {
 	switch {
 	case s.host != "":
 		c.From = s.host
-	case len(s.from) > 0:
-		c.From = address(r, s.from[r.below(len(s.from))]).String()
+	case len(s.addresses) > 0:
+		c.From = address(r, s.addresses[r.below(len(s.addresses))]).String()
 	}
 	if s.failure != "" && (s.failShare == 1 || r.float() < s.failShare) {
 		c.Error = s.failure
@@ -198,21 +198,21 @@ func (s *source) times(r rng, yield func(time.Time) bool) {
 		return t
 	}
 	// open reports whether a source may be at work.
-	open := func(t time.Time) bool { return s.span.has(t) && p.window.has(t.In(p.zone)) }
+	open := func(t time.Time) bool { return s.has(t) && p.window.has(t.In(p.zone)) }
 	switch {
 	case p.once:
-		yield(s.span.from)
+		yield(s.from)
 	case p.every > 0:
-		for t := s.span.from; t.Before(s.span.to); t = t.Add(p.every) {
+		for t := s.from; t.Before(s.to); t = t.Add(p.every) {
 			if at := jittered(t); open(at) && !yield(at) {
 				return
 			}
 		}
 	case p.rate > 0:
-		for t := s.span.from; ; {
-			rate := p.rate * grown(p.growth, t.Sub(s.span.from))
+		for t := s.from; ; {
+			rate := p.rate * grown(p.growth, t.Sub(s.from))
 			t = t.Add(time.Duration(min(r.exp()/rate, 3e8) * float64(time.Second)))
-			if !t.Before(s.span.to) || open(t) && !yield(t) {
+			if !t.Before(s.to) || open(t) && !yield(t) {
 				return
 			}
 		}
