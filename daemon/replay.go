@@ -214,16 +214,9 @@ func report(in *intake, eng *engine.Engine, store *insight.Store, begun time.Tim
 		r.Duplicates, r.Failures = in.duplicates.Load(), in.failures.Load()
 		r.Events = in.accepted.Load()
 	}
-	q := insight.Query{Limit: 1000}
-	for {
-		page, err := store.List(q)
-		if err != nil {
-			return nil, fmt.Errorf("listing insights: %w", err)
-		}
-		r.Insights = append(r.Insights, page.Insights...)
-		if q.Next = page.Next; q.Next == "" {
-			break
-		}
+	var err error
+	if r.Insights, err = listAll(store); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(r.Insights, func(a, b insight.Insight) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID))
@@ -236,6 +229,22 @@ func report(in *intake, eng *engine.Engine, store *insight.Store, begun time.Tim
 		return cmp.Or(a.EventTime.Compare(b.EventTime), cmp.Compare(a.SharedEventID, b.SharedEventID))
 	})
 	return r, nil
+}
+
+// listAll lists every insight of a store.
+func listAll(store *insight.Store) ([]insight.Insight, error) {
+	var out []insight.Insight
+	q := insight.Query{Limit: 1000}
+	for {
+		page, err := store.List(q)
+		if err != nil {
+			return nil, fmt.Errorf("listing insights: %w", err)
+		}
+		out = append(out, page.Insights...)
+		if q.Next = page.Next; q.Next == "" {
+			return out, nil
+		}
+	}
 }
 
 // Print writes the summary: a line a number, without separators, for people and

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/insightd/insightd/daemon/api"
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/scenario"
@@ -61,84 +60,10 @@ func (l *ScenarioLine) Run(ctx context.Context, yaml []byte, records io.Reader, 
 	return scenarioOutput(r)
 }
 
-// scenarioStep is how often the line moves on while a scenario is delivered live.
-const scenarioStep = 5 * time.Minute
-
-// scenarioClient is the push client that delivers live.
-const scenarioClient = "scenario"
-
-// Live pushes records when they are delivered and moves the line on meanwhile:
-// what arrives is judged provisionally, and finally at the watermark.
-func (l *ScenarioLine) Live(ctx context.Context, yaml []byte, deliveries *scenario.Deliveries) (scenario.Output, error) {
-	c, err := config.Parse("the scenario's settings", yaml)
-	if err != nil {
-		return scenario.Output{}, err
-	}
-	begun := time.Now()
-	var clock, last time.Time
-	o := ReplayOptions{Config: c, TempDir: l.TempDir, Memory: scenarioMemory, Logger: l.Logger, Now: func() time.Time { return clock }}
-	o.setDefaults()
-	t, err := openTemporary(o)
-	if err != nil {
-		return scenario.Output{}, err
-	}
-	defer t.close()
-	if deliveries.Len() > 0 {
-		_, clock = deliveries.Append(nil, 0)
-	}
-	var body []byte
-	step := func(to time.Time) error {
-		if len(body) > 0 {
-			clock = last
-			if _, err := t.in.Push(ctx, scenarioClient, bytes.NewReader(body), api.PushOptions{MaxRecordBytes: int(c.Web.Limits.MaxRecordSize)}); err != nil {
-				return err
-			}
-			body = body[:0]
-			if err := t.engine.Preview(ctx); err != nil {
-				return err
-			}
-		}
-		clock = to
-		return t.engine.Advance(ctx)
-	}
-	for i := range deliveries.Len() {
-		var at time.Time
-		line := len(body)
-		body, at = deliveries.Append(body, i)
-		if next := clock.Truncate(scenarioStep).Add(scenarioStep); at.Before(next) {
-			body, last = append(body, '\n'), at
-			continue
-		}
-		// What was delivered before goes first, and the record after it.
-		record := append(bytes.Clone(body[line:]), '\n')
-		body = body[:line]
-		if err := step(at); err != nil {
-			return scenario.Output{}, fmt.Errorf("delivering live: %w", err)
-		}
-		body, last = append(body, record...), at
-	}
-	if err := step(clock.Add(scenarioStep)); err != nil {
-		return scenario.Output{}, fmt.Errorf("delivering live: %w", err)
-	}
-	if err := t.engine.Finish(ctx); err != nil {
-		return scenario.Output{}, err
-	}
-	r, err := report(t.in, t.engine, t.store, begun)
-	if err != nil {
-		return scenario.Output{}, err
-	}
-	return scenarioOutput(r)
-}
-
 // scenarioOutput is a report as scenarios see it.
 func scenarioOutput(r *Report) (scenario.Output, error) {
-	out := scenario.Output{Events: r.Events, Failures: r.Failures}
 	// What was told on arrival and taken back is nothing that was found.
-	for _, in := range r.Insights {
-		if in.State != insight.StateWithdrawn {
-			out.Insights = append(out.Insights, in)
-		}
-	}
+	out := scenario.Output{Insights: standing(r.Insights), Events: r.Events, Failures: r.Failures}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for _, rec := range r.Records {

@@ -33,7 +33,8 @@ func (p *parser) load(c *cursor, s statement) {
 	p.now.sources = append(p.now.sources, src)
 }
 
-// at reads what happens at a time: calls, a record, or an expectation.
+// at reads what happens at a time: calls, a record, what a user does, or an
+// expectation.
 func (p *parser) at(c *cursor, s statement) {
 	at := c.time()
 	if _, ok := c.take("expect"); ok {
@@ -42,6 +43,14 @@ func (p *parser) at(c *cursor, s statement) {
 	}
 	if _, ok := c.take("json"); ok {
 		p.json(c, at)
+		return
+	}
+	switch what, _ := c.take("thumbs", "rebaseline"); what {
+	case "thumbs":
+		p.thumbs(c, s, at)
+		return
+	case "rebaseline":
+		p.rebaseline(c, s, at)
 		return
 	}
 	src := p.source(s)

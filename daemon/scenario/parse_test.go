@@ -69,6 +69,9 @@ func TestErrorsSayWhereAndWhatInstead(t *testing.T) {
 	f(load+"at +1d expect AkInsight active", `x.test:2:25: found "active", expected no state where a moment is given; what was active then is looked at`)
 	f(load+"deliver live, shuffled\nexpect none", `x.test:2:15: found "shuffled", expected late deliveries where they are live; what is live comes in time, or late`)
 	f(load+"load file x.json\nexpect none", `x.test:2:11: found "x.json" (no files can be read here), expected a script without files`)
+	f(load+"at +1d thumbs sideways AkInsight\nexpect none", `x.test:2:15: found "sideways", expected one of up, down`)
+	f(load+"at +1d thumbs down AkInsight, IpInsight\nexpect none", `x.test:2:31: found "IpInsight", expected one type of insight; write a statement for each type`)
+	f(load+"at +1d rebaseline a\nexpect none", `x.test:2:19: found "a", expected one of user, person, role, service, root`)
 	f(load+"rule x\nexpect none", `x.test:2:1: found "rule" (rules have no language yet), expected a statement, one of case, clear, seed, start, set, account, region, load, at, json, gap, deliver, expect`)
 	f(load+"expect none\n\xff", "x.test:3:1: found bytes that are no UTF-8, expected text in UTF-8")
 	// All errors of a script are told at once.

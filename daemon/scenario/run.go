@@ -129,7 +129,7 @@ func (c *Case) run(ctx context.Context, line Line, r *Result) error {
 	}
 	config := configuration(c.settings)
 	now := entries[len(entries)-1].at.Add(day)
-	deliveries := c.deliveries
+	deliveries := slices.Clone(c.deliveries)
 	if len(deliveries) == 0 {
 		deliveries = []delivery{{}}
 	}
@@ -139,6 +139,12 @@ func (c *Case) run(ctx context.Context, line Line, r *Result) error {
 			return err
 		}
 		d := &deliveries[i]
+		if len(c.actions) > 0 {
+			// Who says something of an insight has been told of it.
+			if d.live = true; d.shuffled {
+				return fmt.Errorf("%s:%d:%d: found a delivery that is shuffled in a case in which a user acts, expected one in time or late", c.File, d.pos.line, d.pos.column)
+			}
+		}
 		var out Output
 		if d.live {
 			out, err = line.Live(ctx, config, c.deliver(d, entries))

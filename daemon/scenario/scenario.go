@@ -27,7 +27,7 @@ type Line interface {
 	// the clock while they are read.
 	Run(ctx context.Context, config []byte, records io.Reader, now time.Time) (Output, error)
 	// Live takes records as they are delivered while the clock moves, as the
-	// daemon gets them.
+	// daemon gets them, and carries out the actions when it is their time.
 	Live(ctx context.Context, config []byte, deliveries *Deliveries) (Output, error)
 }
 
@@ -62,6 +62,7 @@ type Case struct {
 	// deliveries are the ways in which the same records come. Every
 	// expectation holds for each of them, and what is found is the same.
 	deliveries []delivery
+	actions    []Action
 	expects    []*expectation
 }
 
@@ -92,7 +93,7 @@ func (s span) has(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to)
 
 // empty reports whether the case says nothing yet.
 func (c *Case) empty() bool {
-	return len(c.settings)+len(c.sources)+len(c.gaps)+len(c.deliveries)+len(c.expects) == 0
+	return len(c.settings)+len(c.sources)+len(c.gaps)+len(c.deliveries)+len(c.actions)+len(c.expects) == 0
 }
 
 // clone returns a case that begins with what this one has.
@@ -101,6 +102,7 @@ func (c *Case) clone() *Case {
 	d.settings = append([]setting(nil), c.settings...)
 	d.sources = append([]source(nil), c.sources...)
 	d.gaps = append([]gap(nil), c.gaps...)
+	d.actions = append([]Action(nil), c.actions...)
 	d.deliveries = append([]delivery(nil), c.deliveries...)
 	d.expects = append([]*expectation(nil), c.expects...)
 	return &d

@@ -85,6 +85,23 @@ deliver live
 	require.Contains(t, r.Failures[0].Text, "expected the same records as delivered live, found others delivered live, late 12h")
 }
 
+// TestActionsNeedSomethingToActOn gives verdicts on what there is and is not.
+func TestActionsNeedSomethingToActOn(t *testing.T) {
+	const again = attack + "load +5d for 1d role web every 30m dynamodb:DescribeTable\nexpect ApiCallRateInsight for role web\n"
+	r := result(t, again+"at +4d12:00 thumbs down ApiCallRateInsight for role web")
+	require.True(t, r.Passed(), "%v %v", r.Err, r.Failures)
+
+	r = result(t, again+"at +4d12:00 thumbs down IpInsight for role web")
+	require.ErrorContains(t, r.Err, "x.test:6:1: expected IpInsight with identity role web to give a verdict on at +4d12:00, found none\n  raised were ")
+	r = result(t, again+"at +4d09:00 thumbs up ApiCallRateInsight")
+	require.ErrorContains(t, r.Err, "to give a verdict on at +4d09:00, found none\n  nothing was raised", "it was not told by then")
+
+	r = result(t, again+"at +4d12:00 rebaseline user nobody")
+	require.ErrorContains(t, r.Err, "x.test:6:1: found arn:aws:iam::111122223333:user/nobody, expected an identity that has made calls by +4d12:00")
+	r = result(t, again+"at +4d12:00 rebaseline role web\ndeliver shuffled")
+	require.ErrorContains(t, r.Err, "found a delivery that is shuffled in a case in which a user acts")
+}
+
 func TestSettingsAreChecked(t *testing.T) {
 	line := &daemon.ScenarioLine{}
 	f := func(src, want string) {

@@ -318,11 +318,15 @@ type Deliveries struct {
 	entries  []entry
 	parcels  []parcel
 	recorder *simulate.Recorder
+	actions  []Action
 }
 
 func (c *Case) deliver(d *delivery, entries []entry) *Deliveries {
-	return &Deliveries{entries: entries, parcels: d.parcels(entries, c.seed), recorder: simulate.NewRecorder(c.seed)}
+	return &Deliveries{entries: entries, parcels: d.parcels(entries, c.seed), recorder: simulate.NewRecorder(c.seed), actions: c.acted()}
 }
+
+// Actions are what users do meanwhile, in order of time.
+func (d *Deliveries) Actions() []Action { return d.actions }
 
 // Len is how many records there are.
 func (d *Deliveries) Len() int { return len(d.parcels) }
