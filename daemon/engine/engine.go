@@ -211,7 +211,8 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{},
+	e := &Engine{
+		o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{},
 		book: newBook(), unheard: map[event.StreamKey][]event.Control{},
 	}
 	if o.StateDir != "" {
@@ -290,7 +291,12 @@ func (e *Engine) Arrived(client string, events []event.Event) {
 		if s == nil || s.key.Account != ev.Account || s.key.Provider != ev.Provider {
 			note()
 			newest = time.Time{}
-			s = e.stream(event.StreamKey{Provider: ev.Provider, Account: ev.Account})
+			key := event.StreamKey{Provider: ev.Provider, Account: ev.Account}
+			if client != "" && !ahead(ev, future) {
+				// Before others see the stream: else its watermark would be the clock's.
+				e.pushed(key, client, ev.Time, now)
+			}
+			s = e.stream(key)
 		}
 		e.metrics.arrived.Inc()
 		if ahead(ev, future) {
@@ -346,6 +352,7 @@ func (e *Engine) pushed(key event.StreamKey, client string, newest, now time.Tim
 	p := e.pushes[k]
 	if p == nil {
 		p = &push{}
+		k.stream = event.StreamKey{Provider: strings.Clone(key.Provider), Account: strings.Clone(key.Account)}
 		e.pushes[k] = p
 	}
 	if newest.After(p.newest) {

@@ -54,7 +54,7 @@ type feedbackData struct {
 // feedback is the record's feedback with all that is known of it.
 func (d *feedbackData) feedback(c *event.Control) insight.Feedback {
 	f := d.Feedback
-	f.Stream, f.From, f.Object, f.Score, f.Agreeing = c.Stream, c.Time, d.Object, d.Score, d.Agreeing
+	f.Seq, f.Stream, f.From, f.Object, f.Score, f.Agreeing = c.Seq, c.Stream, c.Time, d.Object, d.Score, d.Agreeing
 	return f
 }
 
@@ -158,8 +158,8 @@ func (e *Engine) GiveFeedback(ctx context.Context, f insight.Feedback) (insight.
 	e.controlMtx.Lock()
 	defer e.controlMtx.Unlock()
 	old, there := e.book.current(f.Insight)
-	if there && old.Verdict == f.Verdict && old.Note == f.Note && old.By == f.By {
-		return e.counted(old), nil
+	if old = e.counted(old); there && old.State == insight.FeedbackInForce && old.Verdict == f.Verdict && old.Note == f.Note && old.By == f.By {
+		return old, nil
 	}
 	if !there && e.book.full() {
 		return f, fmt.Errorf("%w: %d, which is the limit; undo some that no longer matter", ErrFeedbackLimit, feedbackLimit)
@@ -287,12 +287,17 @@ func (e *Engine) counted(f insight.Feedback) insight.Feedback {
 	}
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	if v := s.reviews.byID(f.ID); v != nil {
-		bounds := v.Envelope.Clone()
-		f.Envelope, f.Swallowed = &bounds, v.Swallowed
-		if at := v.Last; !at.IsZero() {
-			f.LastSwallowed = &at
+	v := s.reviews.byID(f.ID)
+	if v == nil {
+		if f.State == insight.FeedbackInForce && f.Seq <= s.reviews.heard {
+			f.State = insight.FeedbackLapsed
 		}
+		return f
+	}
+	bounds := v.Clone()
+	f.Envelope, f.Swallowed = &bounds, v.Swallowed
+	if at := v.Last; !at.IsZero() {
+		f.LastSwallowed = &at
 	}
 	return f
 }

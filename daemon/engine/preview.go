@@ -225,12 +225,8 @@ func (s *stream) arrive(e *event.Event) {
 			}
 			x.risk = max(x.risk, e.Risk)
 		}
-		if t := p.keys[f.key]; f.counts && t != nil && t.in.ConfirmedBy != "" && x.beyond == nil {
-			if v := s.reviews.byID(t.in.ConfirmedBy); v != nil {
-				if by, beyond := v.Stray(e); beyond {
-					x.beyond = &by
-				}
-			}
+		if f.counts && len(s.reviews.envelopes) > 0 {
+			p.stray(s, x, e)
 		}
 		if !x.dirty {
 			x.dirty = true

@@ -40,14 +40,15 @@ func (s *stream) profile(w *who) insight.Profile {
 // becomes final from now on it is learned as if it were new. known is false where
 // there is no such identity.
 func (e *Engine) Rebaseline(ctx context.Context, id, note, by string) (r insight.Rebaseline, known bool, err error) {
-	s, name := e.find(id)
-	if s == nil {
+	var key event.StreamKey
+	name := ""
+	if !e.find(id, func(s *stream, w *who) { key, name = s.key, w.name }) {
 		return r, false, nil
 	}
 	e.controlMtx.Lock()
 	defer e.controlMtx.Unlock()
 	d := rebaselineData{Identity: name, Note: note, By: by, At: e.o.Now().UTC().Truncate(time.Second)}
-	c, err := e.say(ctx, event.ControlRebaseline, s.key, &d)
+	c, err := e.say(ctx, event.ControlRebaseline, key, &d)
 	if err != nil {
 		return r, true, fmt.Errorf("recording the re-baseline of %s: %w", name, err)
 	}
@@ -56,20 +57,21 @@ func (e *Engine) Rebaseline(ctx context.Context, id, note, by string) (r insight
 	}, true, nil
 }
 
-// find returns the stream of an identity, by its id, and its name; nil where there
-// is none.
-func (e *Engine) find(id string) (*stream, string) {
-	for _, s := range e.list() {
+// find calls do with the identity of that id and its stream, which is locked, and
+// reports whether there is one.
+func (e *Engine) find(id string, do func(*stream, *who)) bool {
+	within := func(s *stream) bool {
 		s.mtx.Lock()
+		defer s.mtx.Unlock()
 		for _, w := range s.identities {
 			if profileID(s.key, w.name) == id {
-				s.mtx.Unlock()
-				return s, w.name
+				do(s, w)
+				return true
 			}
 		}
-		s.mtx.Unlock()
+		return false
 	}
-	return nil, ""
+	return slices.ContainsFunc(e.list(), within)
 }
 
 // rebaseline forgets what is known of an identity, which is learned anew from

@@ -445,6 +445,20 @@ func (p *preview) sorted() []*provisional {
 	return out
 }
 
+// stray notes by what an event of a series is beyond what was confirmed, where it
+// was told on arrival and is quiet.
+func (p *preview) stray(s *stream, f *foreseen, e *event.Event) {
+	t := p.keys[f.key]
+	if t == nil || f.beyond != nil {
+		return
+	}
+	if v := s.reviews.byID(t.in.ConfirmedBy); v != nil {
+		if by, beyond := v.Stray(e); beyond {
+			f.beyond = &by
+		}
+	}
+}
+
 // watch tells of what was told on arrival and was quiet, where arrivals of its
 // series are beyond what was confirmed.
 func (p *preview) watch(s *stream, t *provisional, f *foreseen) {

@@ -194,19 +194,9 @@ func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Pro
 func (s *stream) cursor(w *who) string { return s.key.String() + "\x00" + w.name }
 
 // Identity returns the identity of that id.
-func (e *Engine) Identity(_ context.Context, id string) (insight.Profile, bool, error) {
-	for _, s := range e.list() {
-		s.mtx.Lock()
-		for _, w := range s.identities {
-			if profileID(s.key, w.name) == id {
-				p := s.profile(w)
-				s.mtx.Unlock()
-				return p, true, nil
-			}
-		}
-		s.mtx.Unlock()
-	}
-	return insight.Profile{}, false, nil
+func (e *Engine) Identity(_ context.Context, id string) (p insight.Profile, known bool, err error) {
+	known = e.find(id, func(s *stream, w *who) { p = s.profile(w) })
+	return p, known, nil
 }
 
 // FinalUpTo is up to when everything is final: the least of the streams'

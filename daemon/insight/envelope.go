@@ -37,7 +37,7 @@ type shape struct{ object, operations, identities, size bool }
 //   - keys: the operations, up to that size, and the key unless it is one of a
 //     session, which the next session does not have;
 //   - addresses, of which an insight is one for all who come from there: the
-//     networks, for those identities;
+//     networks, for those identities, in any region;
 //   - anything else, such as a change of policy: the object and the operations.
 func (i *Insight) shape() shape {
 	switch i.Type {
@@ -64,7 +64,9 @@ func (i *Insight) Envelope() Envelope {
 	if !s.operations {
 		v.Operations = nil
 	}
-	if !s.identities {
+	if s.identities {
+		v.Region = ""
+	} else {
 		v.Identities = nil
 	}
 	if !s.size {
@@ -105,8 +107,13 @@ func (v *Envelope) Grow(x Extent) {
 // the envelope or beyond it.
 func (v *Envelope) About(i *Insight) bool {
 	s := i.shape()
-	who := v.Identity == i.Identity || s.identities && has(v.Identities, i.Identity)
-	return who && v.InsightType == i.Type && v.Region == i.Region && (!s.object || v.Object == i.Object)
+	if v.InsightType != i.Type || s.object && v.Object != i.Object {
+		return false
+	}
+	if s.identities {
+		return has(v.Identities, i.Identity)
+	}
+	return v.Identity == i.Identity && v.Region == i.Region
 }
 
 // Excess is by what an insight is beyond an envelope.

@@ -119,7 +119,9 @@ func TestEnvelope(t *testing.T) {
 	f("another operation of a key", key, func(i *Insight) { i.Extent.Operations = []string{"iam:CreateUser"} }, true, "operation iam:CreateUser")
 	f("another session", func(i *Insight) { i.Type, i.Object = TypeAk, "ASIAX" }, func(i *Insight) { i.Object = "ASIAY" }, true, "")
 
-	address := func(i *Insight) { i.Type, i.Object, i.Region = TypeIP, "203.0.113.9", "" }
+	address := func(i *Insight) { i.Type, i.Object = TypeIP, "203.0.113.9" }
+	f("another region from there", address, func(i *Insight) { i.Region = "us-east-1" }, true, "")
+	f("somebody else", address, func(i *Insight) { i.Identity = "ben" }, false, "")
 	f("another address nearby", address, func(i *Insight) { i.Object, i.Statistics.InsightCount = "203.0.113.10", 5000 }, true, "")
 	f("another identity from there", address, func(i *Insight) { i.Extent.Identities = []string{"anna", "ben"} }, true, "identity ben, where anna was confirmed")
 	f("the second identity first", func(i *Insight) { address(i); i.Extent.Identities = []string{"anna", "ben"} }, func(i *Insight) { i.Identity = "ben" }, true, "")

@@ -27,6 +27,9 @@ const (
 	FeedbackReplaced = "replaced"
 	// FeedbackUndone was taken back.
 	FeedbackUndone = "undone"
+	// FeedbackLapsed confirms nothing any more: its envelope was not used for
+	// long, made room, or was of an identity that was learned anew.
+	FeedbackLapsed = "lapsed"
 )
 
 // Feedback is what somebody said of an insight.
@@ -53,7 +56,9 @@ type Feedback struct {
 	Swallowed     uint64     `json:"swallowed"`
 	LastSwallowed *time.Time `json:"lastSwallowed,omitempty"`
 
-	// Stream, Object, Score and Agreeing are of the insight; see Insight.Agreeing.
+	// Seq is the position of its record in the event log. Stream, Object, Score
+	// and Agreeing are of the insight; see Insight.Agreeing.
+	Seq      uint64          `json:"-"`
 	Stream   event.StreamKey `json:"-"`
 	Object   string          `json:"-"`
 	Score    float64         `json:"-"`
