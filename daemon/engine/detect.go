@@ -118,7 +118,7 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 		if f.calls {
 			x.calls++
 		}
-		if ep := x.episode; ep != nil && ep.vigil.by != "" {
+		if ep := x.episode.teller(); ep != nil && ep.vigil.by != "" {
 			s.stray(ep.raised, &ep.vigil, e)
 		}
 		s.learnUsual(x, usual)

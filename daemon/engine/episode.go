@@ -73,8 +73,12 @@ func (s *stream) follow(x *modelled, m models.Minute, v models.Verdict) {
 		if x.episode == nil {
 			return
 		}
-		if ep := x.episode; ep.vigil.by != "" {
-			s.watch(ep.raised, &ep.vigil, m, x.n)
+		if ep := x.episode.teller(); ep.vigil.by != "" {
+			n := x.n
+			if ep != x.episode {
+				n = 0 // The host counts its own.
+			}
+			s.watch(ep.raised, &ep.vigil, m, n)
 		}
 		s.raise(x, m, v)
 		s.aggravate(x, m, v)
@@ -104,6 +108,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 		other.guests++
 		s.attached++
 		s.preview.replaced(s, x.key, other.raised.ID)
+		s.join(other, x, m, v.Start)
 		return
 	}
 	if s.crowded(0) {
@@ -237,6 +242,7 @@ func (s *stream) finish(ep *episode) {
 	in.Attributions = s.attribute(x, found, rate, in.Statistics.Baseline.Average)
 	in.Observed = round(rate)
 	in.Extent = found.extent(in.Type)
+	in.Extent.Absorb(ep.raised.Extent)
 	s.measure(&ep.vigil, found)
 	s.put(in)
 }

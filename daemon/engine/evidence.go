@@ -131,6 +131,9 @@ func (ev *evidence) extent(insightType string) insight.Extent {
 	if insightType == insight.TypeIP {
 		c.Identities = ev.values[attrIdentity]
 	}
+	if insightType == insight.TypeAk {
+		c.Regions = ev.regions
+	}
 	return insight.NewExtent(c, ev.peak)
 }
 

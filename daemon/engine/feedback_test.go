@@ -596,3 +596,41 @@ func TestSingleEventsThatAreConfirmedStayQuietAndTeach(t *testing.T) {
 		require.Empty(t, l.engine.list()[0].openBy)
 	}
 }
+
+// TestWhatIsToldWithAQuietInsightIsWatchedToo hides an enumeration behind errors
+// that were confirmed.
+func TestWhatIsToldWithAQuietInsightIsWatchedToo(t *testing.T) {
+	at := midnight(6).Add(14 * time.Hour)
+	failing := func(day int) []event.Event {
+		return burst(fmt.Sprintf("f%d-", day), midnight(day).Add(14*time.Hour), 20*time.Minute, 300, "deploy", "iam.amazonaws.com", "ListUsers", event.OutcomeError)
+	}
+	var probes []event.Event
+	for n := range 40 {
+		probes = append(probes, call(fmt.Sprintf("p%d", n), at.Add(24*time.Hour+10*time.Minute+time.Duration(n)*6*time.Second), "deploy", "iam.amazonaws.com", fmt.Sprintf("Get%d", n), event.OutcomeError))
+	}
+	for _, probed := range []bool{false, true} {
+		events := slices.Concat(office(8), failing(6), failing(7))
+		if probed {
+			events = append(events, probes...)
+		}
+		l := newLine(t, nil)
+		errors := func() []insight.Insight {
+			return slices.DeleteFunc(l.insights(t), func(in insight.Insight) bool { return in.Type != insight.TypeAPIErrorRate })
+		}
+		l.deliver(t, events)
+		l.reach(t, midnight(7))
+		require.Len(t, errors(), 1)
+		f := l.give(t, errors()[0].ID, insight.Down, "")
+		require.Equal(t, []string{"iam.amazonaws.com:ListUsers"}, f.Envelope.Operations)
+		require.NoError(t, l.engine.Finish(context.Background()))
+		list := errors()
+		require.Len(t, list, 2)
+		if !probed {
+			require.Contains(t, list[1].Suppressed, f.ID)
+			continue
+		}
+		require.Empty(t, list[1].Suppressed)
+		require.Contains(t, list[1].Reasons[len(list[1].Reasons)-1].Text, "operation iam.amazonaws.com:Get")
+		require.Contains(t, list[1].Extent.Operations, "iam.amazonaws.com:Get7")
+	}
+}

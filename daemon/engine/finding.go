@@ -13,7 +13,8 @@ import (
 
 // looker is a detector that judges single events, where models of counts judge
 // minutes. Its methods are called by the stream's goroutine. It keeps no pointer
-// to the stream, which is made anew now and then.
+// to the stream, which is made anew now and then. What it knows of an identity is
+// kept with that, since an identity may be forgotten, or learned anew.
 type looker interface {
 	// types are the insight types that it raises.
 	types() []string

@@ -97,21 +97,11 @@ func (s *stream) rebaseline(w *who, m models.Minute) {
 		}
 	}
 	s.reviews.envelopes = slices.DeleteFunc(s.reviews.envelopes, func(v *envelope) bool { return v.Identity == w.name })
-	for _, l := range s.lookers {
-		if f, ok := l.(forgetful); ok {
-			f.forget(s, w, m)
-		}
-	}
+	// What lookers know of it is with it.
 	anew := newWho(w.id, w.name, w.kind, m)
 	anew.userTypes, anew.first, anew.last, anew.renewed = w.userTypes, w.first, w.last, w.renewed
 	*w = *anew
 	s.preview.clear()
-}
-
-// forgetful is a looker that knows something of identities: it forgets all of one
-// that is learned anew from minute m on.
-type forgetful interface {
-	forget(s *stream, w *who, m models.Minute)
 }
 
 // endOf ends the open insights of an identity before minute m, whatever goes on.

@@ -274,6 +274,7 @@ func (s *stream) reviewOpen(in *insight.Insight, g *vigil, events selection, v *
 		found := s.gather(events, in.Start, minuteTime(m))
 		beyond := false
 		if v.Insight == in.ID {
+			v.Grow(in.Extent)
 			v.Grow(found.extent(in.Type))
 		} else {
 			_, beyond = v.Beyond(in)
@@ -314,6 +315,37 @@ func (s *stream) reopen(in *insight.Insight, g *vigil, m models.Minute) {
 func (s *stream) exceed(in *insight.Insight, g *vigil, m models.Minute, v *envelope, by insight.Excess) {
 	s.reopen(in, g, m)
 	in.Reasons = append(slices.Clone(in.Reasons), v.reason(by))
+}
+
+// teller is the episode whose insight tells of an episode: its host, or itself.
+func (ep *episode) teller() *episode {
+	if ep != nil && ep.host != nil {
+		return ep.host
+	}
+	return ep
+}
+
+// join has the insight of a host span what a further series of it saw, too. What
+// would be an insight of its own is held against what was confirmed like one.
+func (s *stream) join(host *episode, x *modelled, m models.Minute, from models.Minute) {
+	in := host.raised
+	found := s.gather(s.selection(x), minuteTime(from), minuteTime(m+1))
+	more := found.extent(in.Type)
+	more.Peak = 0 // Its events may be the host's, too.
+	if v := s.reviews.byID(host.vigil.by); v != nil {
+		guest := *in
+		guest.Extent = more
+		by, beyond := v.Beyond(&guest)
+		switch {
+		case !beyond:
+		case v.told(in, minuteTime(m)):
+			v.Grow(more)
+		default:
+			s.exceed(in, &host.vigil, m, v, by)
+			s.put(*in)
+		}
+	}
+	in.Extent.Absorb(more)
 }
 
 // quiet keeps an insight from being told that is within what was confirmed as
@@ -374,7 +406,7 @@ func extentOf(e *event.Event) insight.Extent {
 	}
 	return insight.NewExtent(insight.Counts{
 		Operations: one(e.API()), Addresses: map[string]int{e.Source.Address: 1},
-		Countries: one(e.Source.Country), Identities: one(e.Actor.Identity),
+		Countries: one(e.Source.Country), Identities: one(e.Actor.Identity), Regions: one(e.Region),
 	}, 1)
 }
 

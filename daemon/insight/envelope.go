@@ -26,7 +26,7 @@ type Envelope struct {
 }
 
 // shape says what of an insight its type is about.
-type shape struct{ object, operations, identities, size bool }
+type shape struct{ object, operations, identities, regions, size bool }
 
 // shape is what an envelope of the insight confirms, beside networks and
 // countries:
@@ -34,8 +34,9 @@ type shape struct{ object, operations, identities, size bool }
 //   - calls: the API, up to that size;
 //   - errors of an identity, of which the object is whichever API failed most:
 //     those APIs, up to that size; of an account: the code or service;
-//   - keys: the operations, up to that size, and the key unless it is one of a
-//     session, which the next session does not have;
+//   - keys, of which an insight is one for all regions: the operations, in those
+//     regions, up to that size, and the key unless it is one of a session, which
+//     the next session does not have;
 //   - addresses, of which an insight is one for all who come from there: the
 //     networks, for those identities, in any region;
 //   - anything else, such as a change of policy: the object and the operations.
@@ -47,7 +48,7 @@ func (i *Insight) shape() shape {
 		return shape{object: i.Identity == "", operations: i.Identity != "", size: true}
 	case TypeAk:
 		lasting := i.Provider != "aws" || strings.HasPrefix(i.Object, "AKIA")
-		return shape{object: lasting, operations: true, size: true}
+		return shape{object: lasting, operations: true, regions: true, size: true}
 	case TypeIP:
 		return shape{identities: true}
 	}
@@ -64,10 +65,14 @@ func (i *Insight) Envelope() Envelope {
 	if !s.operations {
 		v.Operations = nil
 	}
-	if s.identities {
-		v.Region = ""
-	} else {
+	if !s.identities {
 		v.Identities = nil
+	}
+	if !s.regions {
+		v.Regions = nil
+	}
+	if s.identities || s.regions {
+		v.Region = ""
 	}
 	if !s.size {
 		v.Peak = 0
@@ -82,7 +87,7 @@ func (i *Insight) Envelope() Envelope {
 // Clone returns a copy that shares no memory with the envelope.
 func (v *Envelope) Clone() Envelope {
 	c := *v
-	for _, l := range []*[]string{&c.Operations, &c.Networks, &c.Countries, &c.Identities} {
+	for _, l := range []*[]string{&c.Operations, &c.Networks, &c.Countries, &c.Identities, &c.Regions} {
 		*l = slices.Clone(*l)
 	}
 	return c
@@ -96,6 +101,9 @@ func (v *Envelope) Grow(x Extent) {
 	}
 	if len(v.Identities) == 0 {
 		x.Identities = nil
+	}
+	if len(v.Regions) == 0 {
+		x.Regions = nil
 	}
 	if v.Peak == 0 {
 		x.Peak = 0
@@ -113,7 +121,7 @@ func (v *Envelope) About(i *Insight) bool {
 	if s.identities {
 		return has(v.Identities, i.Identity)
 	}
-	return v.Identity == i.Identity && v.Region == i.Region
+	return v.Identity == i.Identity && (s.regions || v.Region == i.Region)
 }
 
 // Excess is by what an insight is beyond an envelope.
@@ -129,6 +137,11 @@ func (v *Envelope) Beyond(i *Insight) (Excess, bool) {
 	if s.identities {
 		if w, found := missing(x.Identities, v.Identities); found {
 			return strange("identity", w, v.Identities), true
+		}
+	}
+	if s.regions {
+		if w, found := missing(x.Regions, v.Regions); found {
+			return strange("region", w, v.Regions), true
 		}
 	}
 	if s.operations {
@@ -157,6 +170,8 @@ func (v *Envelope) Stray(e *event.Event) (Excess, bool) {
 	switch {
 	case len(v.Identities) > 0 && !has(v.Identities, e.Actor.Identity):
 		return strange("identity", strings.Clone(e.Actor.Identity), v.Identities), true
+	case len(v.Regions) > 0 && !has(v.Regions, e.Region):
+		return strange("region", strings.Clone(e.Region), v.Regions), true
 	case !v.holdsNetwork(network):
 		return strange("network", strings.Clone(network), v.Networks), true
 	case e.Source.Country != "" && !has(v.Countries, e.Source.Country):

@@ -117,6 +117,7 @@ func TestEnvelope(t *testing.T) {
 	key := func(i *Insight) { i.Type, i.Object = TypeAk, "AKIAX" }
 	f("another key", key, func(i *Insight) { i.Object = "AKIAY" }, false, "")
 	f("another operation of a key", key, func(i *Insight) { i.Extent.Operations = []string{"iam:CreateUser"} }, true, "operation iam:CreateUser")
+	f("another region of a key", key, func(i *Insight) { i.Region, i.Extent.Regions = "us-east-1", []string{"us-east-1"} }, true, "region us-east-1, where eu-central-1 was confirmed")
 	f("another session", func(i *Insight) { i.Type, i.Object = TypeAk, "ASIAX" }, func(i *Insight) { i.Object = "ASIAY" }, true, "")
 
 	address := func(i *Insight) { i.Type, i.Object = TypeIP, "203.0.113.9" }
@@ -135,7 +136,7 @@ func TestStray(t *testing.T) {
 	v := burstOf(func(i *Insight) { i.Type, i.Object = TypeAk, "AKIAX" }).Envelope()
 	f := func(address, country, operation, want string) {
 		t.Helper()
-		x, beyond := v.Stray(&event.Event{Service: "ec2", Operation: operation, Source: event.Source{Address: address, Country: country}})
+		x, beyond := v.Stray(&event.Event{Region: "eu-central-1", Service: "ec2", Operation: operation, Source: event.Source{Address: address, Country: country}})
 		require.Equal(t, want != "", beyond, x.Text)
 		if beyond {
 			require.Contains(t, x.Text, want)
@@ -147,6 +148,10 @@ func TestStray(t *testing.T) {
 	f("", "", "RunInstances", "network unknown")
 	f("203.0.113.77", "FR", "RunInstances", "country FR")
 	f("203.0.113.77", "DE", "StopInstances", "operation ec2:StopInstances")
+
+	x, beyond := v.Stray(&event.Event{Region: "us-east-1", Service: "ec2", Operation: "RunInstances", Source: event.Source{Address: "203.0.113.77"}})
+	require.True(t, beyond)
+	require.Contains(t, x.Text, "region us-east-1")
 
 	grown := v.Clone()
 	grown.Grow(Extent{Operations: []string{"ec2:StopInstances"}, Networks: []string{"AWS Internal"}, Identities: []string{"ben"}, Peak: 99})

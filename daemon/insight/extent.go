@@ -17,8 +17,10 @@ type Extent struct {
 	Networks []string `json:"networks,omitempty"`
 	// Countries are those of the addresses, sorted.
 	Countries []string `json:"countries,omitempty"`
-	// Identities are who did it, sorted, where several may have.
+	// Identities are who did it, and Regions where, sorted, where an insight may
+	// be of several.
 	Identities []string `json:"identities,omitempty"`
+	Regions    []string `json:"regions,omitempty"`
 	// Peak is the most events in one minute.
 	Peak float64 `json:"peak,omitempty"`
 }
@@ -36,7 +38,7 @@ const (
 )
 
 // Counts are how often each of what an extent lists was there, by name.
-type Counts struct{ Operations, Addresses, Countries, Identities map[string]int }
+type Counts struct{ Operations, Addresses, Countries, Identities, Regions map[string]int }
 
 // NewExtent returns the extent of events of which there were at most so many in
 // a minute.
@@ -47,7 +49,7 @@ func NewExtent(c Counts, peak int) Extent {
 	}
 	return Extent{
 		Operations: mostOf(c.Operations), Networks: mostOf(widen(networks)), Countries: mostOf(c.Countries),
-		Identities: mostOf(c.Identities), Peak: float64(peak),
+		Identities: mostOf(c.Identities), Regions: mostOf(c.Regions), Peak: float64(peak),
 	}
 }
 
@@ -66,7 +68,7 @@ func (x *Extent) Absorb(o Extent) {
 	}
 	*x = Extent{
 		Operations: join(x.Operations, o.Operations), Networks: mostOf(widen(networks)), Countries: join(x.Countries, o.Countries),
-		Identities: join(x.Identities, o.Identities), Peak: max(x.Peak, o.Peak),
+		Identities: join(x.Identities, o.Identities), Regions: join(x.Regions, o.Regions), Peak: max(x.Peak, o.Peak),
 	}
 }
 
@@ -192,6 +194,9 @@ func (i *Insight) extent() Extent {
 	}
 	if len(x.Identities) == 0 && i.Identity != "" {
 		x.Identities = []string{i.Identity}
+	}
+	if len(x.Regions) == 0 && i.Region != "" {
+		x.Regions = []string{i.Region}
 	}
 	x.Peak = max(x.Peak, i.Observed, i.Statistics.Insight.Average)
 	return x

@@ -37,7 +37,7 @@ func (ws words) intern(i *Insight) {
 	} {
 		*p = ws.word(*p)
 	}
-	for _, list := range [][]string{i.Extent.Operations, i.Extent.Networks, i.Extent.Countries, i.Extent.Identities} {
+	for _, list := range [][]string{i.Extent.Operations, i.Extent.Networks, i.Extent.Countries, i.Extent.Identities, i.Extent.Regions} {
 		for n := range list {
 			list[n] = ws.word(list[n])
 		}
