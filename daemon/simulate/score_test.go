@@ -221,7 +221,7 @@ func made(truth *Truth, seed uint64, n int) string {
 
 func TestScoreAgreesWithScorePy(t *testing.T) {
 	j := newJudges(t)
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		tr := traffic(t, Options{Seed: seed, Days: 6, WarmupDays: 2, Accounts: 1 + int(seed%2), Identities: 40, Incidents: 12, Benign: 4})
 		truth := tr.Truth()
 		if seed%3 == 0 {
