@@ -18,8 +18,8 @@ type AddressParams struct {
 	Agent float64
 	// Hour weighs how rare the hour is for the identity.
 	Hour float64
-	// Hired weighs how rarely the identity calls from networks that anybody can
-	// hire a place in, and MostHired bounds what that adds.
+	// Hired weighs how rarely the identity calls from networks of a kind that
+	// anybody can hire a place in, and MostHired bounds what that adds.
 	Hired, MostHired float64
 	// Apart is added where the identity called from another country a short
 	// while ago.
@@ -73,16 +73,17 @@ type Addresses struct {
 	// days are those with calls that are over, without the first. On fresh of
 	// them something was new at a level or beyond it, where due were to be
 	// expected by identities like it; on agent the program was new, and on
-	// hired the network one that anybody can hire a place in.
+	// hired the network was of that kind.
 	days       float32
 	fresh, due [levels]float32
 	agent      float32
-	hired      float32
+	hired      [hireds]float32
 	// What is known of the day under way.
-	today                  AddressLevel
-	agentToday, hiredToday bool
-	hoursToday             uint32
-	hours                  [24]uint16 // days with calls in the hour, the one under way too
+	today      AddressLevel
+	agentToday bool
+	hiredToday [hireds]bool
+	hoursToday uint32
+	hours      [24]uint16 // days with calls in the hour, the one under way too
 
 	addresses recent[netip.Addr]
 	networks  recent[uint64]
@@ -144,9 +145,9 @@ type AddressVerdict struct {
 	// Users is how many other identities use the network, BlockUsers how many
 	// its block; eight stands for more.
 	Users, BlockUsers int
-	// HiredDays is on how many days the identity called from networks that
-	// anybody can hire a place in, HourDays on how many in this hour, today left
-	// out.
+	// HiredDays is on how many days the identity called from networks of this
+	// kind, where anybody can hire a place in it, HourDays on how many in this
+	// hour, today left out.
 	HiredDays float64
 	HourDays  int
 	// NewAgent says that the program is new to the identity.
@@ -242,8 +243,9 @@ func (p *AddressPool) weigh(v *AddressVerdict, a *Addresses, o *Origin, network,
 	rate := func(own, like float64) float64 {
 		return min(1, (own+w.OwnDays*like/t.days)/(v.Days+w.OwnDays))
 	}
-	if v.HiredDays = float64(a.hired); o.Hired {
-		v.ByHired = min(w.MostHired, -w.Hired*math.Log10(rate(v.HiredDays, t.hired)))
+	if h := o.Hired; h != NotHired {
+		v.HiredDays = float64(a.hired[h])
+		v.ByHired = min(w.MostHired, -w.Hired*math.Log10(rate(v.HiredDays, t.hired[h])))
 	}
 	if v.NewAgent = o.Agent != "" && !a.agents.has(o.Agent); v.NewAgent {
 		v.ByAgent = min(w.Agent, -math.Log10(rate(float64(a.agent), t.agent)))
@@ -296,7 +298,7 @@ func (p *AddressPool) Learn(a *Addresses, o *Origin, g Group, trusted bool) bool
 	case day > a.day:
 		p.count(a)
 		a.first, a.day = false, day
-		a.today, a.agentToday, a.hiredToday, a.hoursToday = LevelKnown, false, false, 0
+		a.today, a.agentToday, a.hiredToday, a.hoursToday = LevelKnown, false, [hireds]bool{}, 0
 	}
 	network, block := prefixes(o.Address)
 	if !a.addresses.has(o.Address) {
@@ -315,7 +317,7 @@ func (p *AddressPool) Learn(a *Addresses, o *Origin, g Group, trusted bool) bool
 		a.agentToday = a.agentToday || !a.agents.has(o.Agent)
 		a.agents.touch(o.Agent, day, agentsKept)
 	}
-	a.hiredToday = a.hiredToday || o.Hired
+	a.hiredToday[o.Hired] = true
 	if h := uint32(1) << o.hour(); a.hoursToday&h == 0 {
 		a.hoursToday |= h
 		a.hours[o.hour()]++

@@ -30,7 +30,7 @@ func (v *village) of(name string) *Addresses {
 }
 
 // origin is an address in Germany, of system 3320, where the text says no more:
-// "address country system agent", "hired" at the end.
+// "address country system agent", "hired" or "cloud" at the end.
 func origin(text string, m Minute) *Origin {
 	o := &Origin{Minute: m}
 	var ip, hired string
@@ -44,7 +44,13 @@ func origin(text string, m Minute) *Origin {
 	if o.Agent == "" {
 		o.Agent = "aws-cli"
 	}
-	o.Address, o.Hired = netip.MustParseAddr(ip), hired != ""
+	o.Address = netip.MustParseAddr(ip)
+	switch hired {
+	case "hired":
+		o.Hired = HiredHost
+	case "cloud":
+		o.Hired = HiredCloud
+	}
 	return o
 }
 
@@ -142,6 +148,7 @@ func TestAddressScore(t *testing.T) {
 	}
 	f("84.1.1.1 NL 60781 Boto3", at(14, 10), func(v *AddressVerdict) float64 { return v.ByAgent }, 1.2, 1.2)
 	f("84.1.1.1 NL 60781 aws-cli hired", at(14, 10), func(v *AddressVerdict) float64 { return v.ByHired }, 0.5, 0.8)
+	f("84.1.1.1 NL 60781 aws-cli cloud", at(14, 10), func(v *AddressVerdict) float64 { return v.ByHired }, 0.5, 0.8)
 	f("84.1.1.1 NL 60781", at(14, 3), func(v *AddressVerdict) float64 { return v.ByHour }, 0.5, 1.2)
 	f("84.1.1.1 NL 60781", at(14, 12), func(v *AddressVerdict) float64 { return v.ByHour }, 0, 0)
 	f("84.1.1.1 NL 60781", at(13, 18), func(v *AddressVerdict) float64 { return v.ByApart }, 0.5, 0.5)
@@ -199,8 +206,8 @@ func TestRoamingWorkloadsAreQuiet(t *testing.T) {
 			}
 			f("runner", fmt.Sprintf("20.109.%d.%d US 8075", g.n(256), g.n(256)))
 			f("lambda", fmt.Sprintf("3.208.%d.%d US 14618", g.n(256), g.n(256)))
-			f("nat", fmt.Sprintf("18.184.7.%d DE 16509", 10+g.n(3)))
-			f("cluster", fmt.Sprintf("%d.%d.%d.%d DE 16509", 18+g.n(3), 184+g.n(40), g.n(256), g.n(256)))
+			f("nat", fmt.Sprintf("18.184.7.%d DE 16509 aws-cli cloud", 10+g.n(3)))
+			f("cluster", fmt.Sprintf("%d.%d.%d.%d DE 16509 aws-cli cloud", 18+g.n(3), 184+g.n(40), g.n(256), g.n(256)))
 		}
 	}
 	require.Empty(t, told["runner"])
@@ -325,7 +332,7 @@ func TestAddressesAreBounded(t *testing.T) {
 		binary.BigEndian.PutUint32(b[:], uint32(g.n(1<<31)))
 		o := &Origin{
 			Address: netip.AddrFrom4(b), System: uint32(g.n(1000)), Country: fmt.Sprint(g.n(99)),
-			Agent: fmt.Sprint(g.n(99)), Hired: g.n(2) == 0, Minute: at(0, 0) + Minute(i*10),
+			Agent: fmt.Sprint(g.n(99)), Hired: Hired(g.n(3)), Minute: at(0, 0) + Minute(i*10),
 		}
 		p.Learn(a, o, Group(g.n(2)), g.n(3) > 0)
 		if i%1000 == 0 {

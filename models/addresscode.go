@@ -63,18 +63,25 @@ func (o *Origin) fields(d *codec) {
 	d.addr(&o.Address)
 	d.u32(&o.System)
 	d.text(&o.Country)
-	d.bool(&o.Hired)
+	hired := uint8(o.Hired)
+	d.u8(&hired)
+	o.Hired = Hired(hired)
 	d.text(&o.Agent)
 	d.minute(&o.Minute)
 }
 
 func (a *Addresses) fields(d *codec) {
 	d.u32(&a.user)
-	for _, v := range []*bool{&a.begun, &a.first, &a.agentToday, &a.hiredToday} {
+	for _, v := range []*bool{&a.begun, &a.first, &a.agentToday} {
 		d.bool(v)
 	}
 	d.i32(&a.day)
-	d.f32(&a.days, &a.agent, &a.hired)
+	d.f32(&a.days, &a.agent)
+	for h := range a.hired {
+		d.f32(&a.hired[h])
+		d.bool(&a.hiredToday[h])
+		d.bad = d.bad || a.hired[h] < 0
+	}
 	for l := range a.fresh {
 		d.f32(&a.fresh[l], &a.due[l])
 	}
@@ -100,7 +107,7 @@ func (a *Addresses) fields(d *codec) {
 		d.bad = d.bad || s.told < 0
 	})
 	a.last.fields(d)
-	d.bad = d.bad || a.today >= levels || a.group >= groups || a.days < 0 || a.agent < 0 || a.hired < 0 || a.last.Minute < 0
+	d.bad = d.bad || a.today >= levels || a.group >= groups || a.days < 0 || a.agent < 0 || a.last.Minute < 0 || a.last.Hired >= hireds
 	for l := range a.fresh {
 		d.bad = d.bad || a.fresh[l] < 0 || a.due[l] < 0
 	}
@@ -127,8 +134,12 @@ func (p *AddressPool) fields(d *codec) {
 	for k := range p.rates {
 		for i := range p.rates[k] {
 			r := &p.rates[k][i]
-			d.f64(&r.days, &r.agent, &r.hired)
-			d.bad = d.bad || r.days < 0 || r.agent < 0 || r.hired < 0
+			d.f64(&r.days, &r.agent)
+			d.bad = d.bad || r.days < 0 || r.agent < 0
+			for h := range r.hired {
+				d.f64(&r.hired[h])
+				d.bad = d.bad || r.hired[h] < 0
+			}
 			for l := range r.fresh {
 				d.f64(&r.fresh[l])
 				d.bad = d.bad || r.fresh[l] < 0

@@ -89,13 +89,13 @@ func ageOf(days float64) int {
 }
 
 // originRates are on how many days of identities of one group and age something
-// was new at a level or beyond it, the program was new, and the network one that
-// anybody can hire a place in.
+// was new at a level or beyond it, the program was new, and the network of a
+// kind that anybody can hire a place in.
 type originRates struct {
 	days  float64
 	fresh [levels]float64
 	agent float64
-	hired float64
+	hired [hireds]float64
 }
 
 const (
@@ -112,7 +112,9 @@ func (r *originRates) scale(by float64) {
 		r.fresh[l] *= by
 	}
 	r.agent *= by
-	r.hired *= by
+	for h := range r.hired {
+		r.hired[h] *= by
+	}
 }
 
 func (p *AddressPool) cell(g Group, days float64) (own, shipped *originRates) {
@@ -131,7 +133,9 @@ func (p *AddressPool) typical(g Group, days float64) originRates {
 		t.fresh[l] += own.fresh[l]
 	}
 	t.agent += own.agent
-	t.hired += own.hired
+	for h := range t.hired {
+		t.hired[h] += own.hired[h]
+	}
 	return t
 }
 
@@ -159,9 +163,11 @@ func (p *AddressPool) count(a *Addresses) {
 		g.agent++
 		a.agent++
 	}
-	if a.hiredToday {
-		g.hired++
-		a.hired++
+	for h, today := range a.hiredToday {
+		if today {
+			g.hired[h]++
+			a.hired[h]++
+		}
 	}
 	if a.days < daysKept {
 		return
@@ -172,7 +178,9 @@ func (p *AddressPool) count(a *Addresses) {
 		a.due[l] /= 2
 	}
 	a.agent /= 2
-	a.hired /= 2
+	for h := range a.hired {
+		a.hired[h] /= 2
+	}
 	for h := range a.hours {
 		a.hours[h] /= 2
 	}
@@ -249,17 +257,17 @@ func (s sharing) forget() {
 // levels from a new address to a new country.
 var shippedRates = [groups][ages]originRates{
 	Workload: {
-		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.1, 0.02, 0.005}, agent: 0.05, hired: 0.02},
-		{days: 1, fresh: [levels]float64{0, 0.25, 0.25, 0.03, 0.01, 0.003}, agent: 0.03, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.01, 0.005, 0.002}, agent: 0.02, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.005, 0.002, 0.001}, agent: 0.01, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.004, 0.002, 0.001}, agent: 0.01, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.1, 0.02, 0.005}, agent: 0.05, hired: [hireds]float64{0, 0.02, 0.5}},
+		{days: 1, fresh: [levels]float64{0, 0.25, 0.25, 0.03, 0.01, 0.003}, agent: 0.03, hired: [hireds]float64{0, 0.01, 0.5}},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.01, 0.005, 0.002}, agent: 0.02, hired: [hireds]float64{0, 0.01, 0.5}},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.005, 0.002, 0.001}, agent: 0.01, hired: [hireds]float64{0, 0.01, 0.5}},
+		{days: 1, fresh: [levels]float64{0, 0.2, 0.2, 0.004, 0.002, 0.001}, agent: 0.01, hired: [hireds]float64{0, 0.01, 0.5}},
 	},
 	Person: {
-		{days: 1, fresh: [levels]float64{0, 0.7, 0.5, 0.45, 0.2, 0.02}, agent: 0.3, hired: 0.02},
-		{days: 1, fresh: [levels]float64{0, 0.45, 0.4, 0.3, 0.1, 0.01}, agent: 0.1, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.15, 0.06, 0.006}, agent: 0.04, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.05, 0.02, 0.004}, agent: 0.02, hired: 0.01},
-		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.04, 0.01, 0.004}, agent: 0.01, hired: 0.01},
+		{days: 1, fresh: [levels]float64{0, 0.7, 0.5, 0.45, 0.2, 0.02}, agent: 0.3, hired: [hireds]float64{0, 0.02, 0.02}},
+		{days: 1, fresh: [levels]float64{0, 0.45, 0.4, 0.3, 0.1, 0.01}, agent: 0.1, hired: [hireds]float64{0, 0.01, 0.01}},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.3, 0.15, 0.06, 0.006}, agent: 0.04, hired: [hireds]float64{0, 0.01, 0.01}},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.05, 0.02, 0.004}, agent: 0.02, hired: [hireds]float64{0, 0.01, 0.01}},
+		{days: 1, fresh: [levels]float64{0, 0.3, 0.28, 0.04, 0.01, 0.004}, agent: 0.01, hired: [hireds]float64{0, 0.01, 0.01}},
 	},
 }

@@ -11,9 +11,8 @@ type Origin struct {
 	System uint32
 	// Country is the code of the country, empty where it is not known.
 	Country string
-	// Hired says that it is a network in which anybody can hire a place:
-	// hosting, VPN, Tor.
-	Hired bool
+	// Hired says in what kind of network it is, if anybody can hire a place there.
+	Hired Hired
 	// Agent is the program that called, empty where it is not known.
 	Agent string
 	// Minute is when it was, in UTC.
@@ -22,6 +21,18 @@ type Origin struct {
 
 func (o *Origin) day() int32 { return o.Minute / dayMinutes }
 func (o *Origin) hour() int  { return int(o.Minute / 60 % 24) }
+
+// Hired is a kind of network in which anybody can hire a place.
+type Hired uint8
+
+// The kinds. Workloads call from clouds as a matter of course, and from hosting
+// networks rarely, so the two are counted apart.
+const (
+	NotHired  Hired = iota
+	HiredHost       // Hosting, VPN, Tor.
+	HiredCloud
+	hireds
+)
 
 // AddressLevel is how much of an address is new to an identity. A higher one has the
 // lower ones in it: what comes from a new country comes from a new network.

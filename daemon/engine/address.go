@@ -162,7 +162,9 @@ func (l *addressLooker) origin(s *stream, e *event.Event, m models.Minute) model
 	}
 	switch e.Source.Network {
 	case event.NetworkHosting, event.NetworkVPN, event.NetworkTor:
-		o.Hired = true
+		o.Hired = models.HiredHost
+	case event.NetworkCloud:
+		o.Hired = models.HiredCloud
 	}
 	return o
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
-	"github.com/insightd/insightd/models"
 )
 
 // from moves a call to a place.
@@ -293,7 +292,7 @@ func BenchmarkAddressLooker(b *testing.B) {
 			b.ReportAllocs()
 			for i := range b.N {
 				e := events[i%n]
-				m := models.Minute(minuteOf(e.Time))
+				m := minuteOf(e.Time)
 				if _, ok := l.look(s, e, names{}, w, m); ok {
 					b.Fatal("it is known")
 				}

@@ -29,7 +29,7 @@ func (l *addressLooker) reasons(s *stream, e *event.Event, w *who, m models.Minu
 		add("sharedNetwork", 0, 0, 0, "no other identity of the account uses the network %s", network)
 	}
 	switch n := e.Source.Network; n {
-	case event.NetworkHosting, event.NetworkVPN, event.NetworkTor:
+	case event.NetworkHosting, event.NetworkVPN, event.NetworkTor, event.NetworkCloud:
 		add("networkClass", n.String()+" ("+bucketOf(v.HiredDays, v.Days)+")", "", v.ByHired,
 			"anybody can hire a place in this network (%s); %s called from such ones on %.0f of %s", n, who, v.HiredDays, daysKnown(days))
 	}
