@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -313,12 +314,15 @@ func TestGroupName(t *testing.T) {
 // What an operation is under today's catalogue may hang on its parameters: the
 // raw records of those that say so are read back, and no others.
 func TestReinterpretReadsWhatItNeeds(t *testing.T) {
+	var mtx sync.Mutex // The next slice is read beside the one under way.
 	raws := map[string]bool{}
 	l := newLine(t, func(o *Options) {
 		unlimited(o)
 		o.Raw = func(e *event.Event) bool { return e.Operation == "UpdateTrail" }
 		o.Reinterpret = func(e *event.Event) {
+			mtx.Lock()
 			raws[e.Operation] = raws[e.Operation] || len(e.Raw) > 0
+			mtx.Unlock()
 			if strings.Contains(string(e.Raw), "u2") {
 				e.Class, e.Risk = "trail_concealment", 3
 			}
