@@ -19,6 +19,7 @@ import (
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/source"
+	"github.com/insightd/insightd/models"
 )
 
 // ReplayOptions say what is replayed.
@@ -38,6 +39,9 @@ type ReplayOptions struct {
 	Progress func(done, total int64)
 	// Judging is told how many events are final of how many, after all was read.
 	Judging func(done, total int64)
+	// Clean says that the events have nothing in them that an insight is for, so
+	// that priors may be fitted to the families of models in the report.
+	Clean bool
 	// Failed is told of every record that could not be read.
 	Failed func(event.RecordError)
 	// Now is the clock that says when records were received; nil is the system's.
@@ -73,6 +77,8 @@ type Report struct {
 	Series   map[string]int
 	Insights []insight.Insight
 	Records  []insight.Record
+	// Families are what the series taught, where a replay was Clean.
+	Families []*models.Family
 	// Told counts insights that were told on arrival, Withdrawn those of them
 	// that a final verdict took back.
 	Told, Withdrawn int
@@ -99,7 +105,11 @@ func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	if err := judgeAll(ctx, o, t.engine, int64(t.in.accepted.Load())); err != nil {
 		return nil, err
 	}
-	return report(t.in, t.engine, t.store, begun)
+	r, err := report(t.in, t.engine, t.store, begun)
+	if err == nil && o.Clean {
+		r.Families = t.engine.Families()
+	}
+	return r, err
 }
 
 // temporary is a line of which nothing is kept.
@@ -138,7 +148,7 @@ func openTemporary(o ReplayOptions) (t *temporary, err error) {
 		return nil, err
 	}
 	eo := engineOptions(o.Config, enricher)
-	eo.Log, eo.Insights, eo.Logger, eo.Now = t.log, t.store, o.Logger, o.Now
+	eo.Log, eo.Insights, eo.Logger, eo.Now, eo.Clean = t.log, t.store, o.Logger, o.Now, o.Clean
 	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
 	if t.engine, err = engine.New(eo); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/simulate"
+	"github.com/insightd/insightd/models"
 )
 
 const drillHelp = `Say how good the insights are: make traffic with attacks in it, replay it, and score what was found against what is there.
@@ -39,6 +40,7 @@ type drillFlags struct {
 	minRecall float64
 	maxFalse  float64
 	fit       string
+	fitPriors string
 }
 
 // asConfigured is a budget that the flags leave to the configuration.
@@ -59,6 +61,7 @@ func addDrill(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("min-recall", "Fail where the recall of a type with labels is lower, 0 to 1.").PlaceHolder("SHARE").Float64Var(&f.minRecall)
 	cmd.Flag("max-false", "Fail where there are more false incidents an account and day; -1 for never.").Default("-1").Float64Var(&f.maxFalse)
 	cmd.Flag("fit-confidence", "Write the table of confidence that the insights of all seeds ask for; models/confidence.csv is one.").PlaceHolder("FILE").StringVar(&f.fit)
+	cmd.Flag("fit-priors", "Make the traffic without incidents, and write what models take for usual before they have seen anything; models/priors.json is one. Nothing is scored.").PlaceHolder("FILE").StringVar(&f.fitPriors)
 	cmd.Flag("temp.path", "Folder for the temporary event log.").PlaceHolder("DIR").StringVar(&f.temp)
 	memory := cmd.Flag("memory", "About how much memory to use; what does not fit is in the temporary log.").Default("1GB").Bytes()
 	commands[cmd.FullCommand()] = func(ctx context.Context, t *terminal) error {
@@ -85,12 +88,19 @@ type seedResult struct {
 	Report         *simulate.Report `json:"report"`
 
 	judgement *simulate.Judgement
+	families  []*models.Family
 }
 
 func (f *drillFlags) run(ctx context.Context, t *terminal) error {
+	if f.fitPriors != "" && (f.labels != "" || f.fit != "") {
+		return usageError{errors.New("--fit-priors makes traffic without incidents: there is nothing to score")}
+	}
 	results, err := f.score(ctx, t)
 	if err != nil {
 		return err
+	}
+	if f.fitPriors != "" {
+		return f.writePriors(results)
 	}
 	all := make([]*simulate.Judgement, len(results))
 	for i := range results {
@@ -154,7 +164,10 @@ func (f *drillFlags) score(ctx context.Context, t *terminal) ([]seedResult, erro
 		}
 		c.Models.Budget.FalseInsightsPerDay = f.budget
 	}
-	d := &drill{t: t, config: c, temp: f.temp, memory: f.memory, keep: f.keep}
+	if f.fitPriors != "" {
+		o.Incidents = 0
+	}
+	d := &drill{t: t, config: c, temp: f.temp, memory: f.memory, keep: f.keep, clean: f.fitPriors != ""}
 	var results []seedResult
 	for i, seed := range seeds {
 		o.Seed = seed

@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,6 +86,7 @@ func TestDrillUsage(t *testing.T) {
 		{"--min-recall", []string{"--min-recall=80"}},
 		{"unknown kind", []string{"--kind=x"}},
 		{"--memory", []string{"--memory=1MB"}},
+		{"--fit-priors", []string{"--fit-priors=x", "--fit-confidence=y"}},
 	} {
 		code, _, errs := call(t, "", append([]string{"drill"}, c.args...)...)
 		require.Equal(t, exitUsage, code, c.want)
@@ -131,4 +135,35 @@ func TestDrillFitsConfidence(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(got), "type,agreeing,from,right,of\nAkInsight,0,3,50,150\nAkInsight,0,6,120,150\n")
 	require.Contains(t, string(got), "# files; 300 insights.")
+}
+
+func TestDrillFitsPriors(t *testing.T) {
+	dir := t.TempDir()
+	var files [2]string
+	for i := range files {
+		name := filepath.Join(dir, strconv.Itoa(i))
+		code, out, errs := call(t, "", append(smallDrill, "--seed=3", "--fit-priors", name)...)
+		require.Equal(t, exitOK, code, errs)
+		require.Empty(t, out)
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		files[i] = string(b)
+	}
+	require.Equal(t, files[0], files[1], "the same seeds give the same priors")
+	shipped, err := os.ReadFile("../../../models/priors.json")
+	require.NoError(t, err)
+	type priors struct {
+		Families map[string]map[string]struct {
+			Cells [][][]float64 `json:"cells"`
+		} `json:"families"`
+	}
+	var got, want priors
+	require.NoError(t, json.Unmarshal([]byte(files[0]), &got))
+	require.NoError(t, json.Unmarshal(shipped, &want))
+	require.Equal(t, slices.Sorted(maps.Keys(want.Families)), slices.Sorted(maps.Keys(got.Families)))
+	for name, groups := range got.Families {
+		for group, p := range groups {
+			require.Len(t, p.Cells, len(want.Families[name][group].Cells), name)
+		}
+	}
 }

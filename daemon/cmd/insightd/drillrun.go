@@ -24,6 +24,7 @@ type drill struct {
 	temp   string
 	memory int64
 	keep   string // Empty where nothing is kept.
+	clean  bool   // Nothing in the traffic is worth an insight.
 }
 
 // run drills with the traffic of some options. The traffic goes straight from
@@ -54,7 +55,7 @@ func (d *drill) run(ctx context.Context, o simulate.Options, title string) (r se
 		made <- err
 	}()
 	rep, err := daemon.Replay(ctx, daemon.ReplayOptions{
-		Paths: []string{"-"}, Stdin: pr, Provider: "aws", Config: d.config, TempDir: d.temp, Memory: d.memory,
+		Paths: []string{"-"}, Stdin: pr, Provider: "aws", Config: d.config, TempDir: d.temp, Memory: d.memory, Clean: d.clean,
 		Judging: func(done, total int64) { p.set(total+done, 2*total) }, Logger: quiet(d.t.logger),
 	})
 	_ = pr.CloseWithError(io.ErrClosedPipe) // Whoever still writes stops.
@@ -64,7 +65,7 @@ func (d *drill) run(ctx context.Context, o simulate.Options, title string) (r se
 	if err != nil {
 		return r, err
 	}
-	r.Events, r.Told = rep.Events, rep.Told
+	r.Events, r.Told, r.families = rep.Events, rep.Told, rep.Families
 	if rep.Told > 0 {
 		r.WithdrawnShare = float64(rep.Withdrawn) / float64(rep.Told)
 	}
