@@ -242,6 +242,9 @@ func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.In
 	if f.shared {
 		identity = "" // Whoever comes first, it is one insight.
 	}
+	if f.suppressed != "" {
+		identity += " " + f.suppressed // It stands beside one that is told.
+	}
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, identity, in.Start.Truncate(time.Minute))
 	found := s.gather(f.events, e.Time, minuteTime(m+1))
 	s.confide(&in, culprit(&in, found), 0, m)
