@@ -405,12 +405,12 @@ func (p *preview) forget(t *provisional) {
 // as slotKey does, by what the insight says.
 func slotText(in *insight.Insight) string {
 	identity, object, region := in.Identity, in.Object, in.Region
-	switch {
-	case in.Type == insight.TypeIP: // One an address, whoever comes first.
+	switch in.Type {
+	case insight.TypeIP: // One an address, whoever comes first.
 		identity = ""
-	case in.Type == insight.TypeAPIErrorRate:
+	case insight.TypeAPIErrorRate:
 		object = ""
-	case in.Type == insight.TypeAk:
+	case insight.TypeAk:
 		region = ""
 		if !longLived(in.Provider, in.Object) {
 			object = ""

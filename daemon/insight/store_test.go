@@ -230,3 +230,23 @@ func BenchmarkPut(b *testing.B) {
 		})
 	}
 }
+
+// Records that are carried out again tell the revisions of an insight once more.
+func TestWhatWasOvertakenChangesNothing(t *testing.T) {
+	s := open(t, nil)
+	first := sample(7)
+	first.State, first.Score = StateStart, 3
+	second := first
+	second.Score, second.Observed = 4, first.Observed+10
+	end := second
+	end.State = StateEnd
+	end.End = end.Start.Add(time.Hour)
+	put(t, s, first, second, end)
+	want := s.Records(first.ID)
+	for _, i := range []Insight{first, second, end} {
+		changed, err := s.Put(i)
+		require.NoError(t, err)
+		require.False(t, changed)
+	}
+	require.Equal(t, want, s.Records(first.ID))
+}
