@@ -46,9 +46,10 @@ const (
 	// told: neither is ever certain.
 	mostConfidence  = 0.99
 	leastConfidence = 0.01
-	// blockLeast is how many insights a block is made of at the least, and a
-	// class of agreement; a type with fewer in all has no table.
-	blockLeast = 25
+	// blockLeast is how many insights a block is made of at the least. A class of
+	// agreement needs classLeast, and a type with fewer in all has no table.
+	blockLeast = 15
+	classLeast = 25
 )
 
 // block is a step of a table: of the insights with a score from from on, right
@@ -173,7 +174,7 @@ func FitConfidence(list []Outcome) *Confidence {
 				right++
 			}
 		}
-		if len(of) < blockLeast || right == 0 || right == len(of) {
+		if len(of) < classLeast || right == 0 || right == len(of) {
 			continue
 		}
 		t := &calibrated{base: float64(right) / float64(len(of))}
@@ -219,7 +220,7 @@ func classesOf(list []Outcome) []agreement {
 		a.points = append(a.points, p)
 	}
 	for i := len(out) - 1; i > 0; i-- {
-		if len(out[i].points) < blockLeast || len(out[i-1].points) < blockLeast {
+		if len(out[i].points) < classLeast || len(out[i-1].points) < classLeast {
 			out[i-1].points = append(out[i-1].points, out[i].points...)
 			out = slices.Delete(out, i, i+1)
 		}

@@ -17,7 +17,8 @@ a,0,3,10,40
 a,0,5,30,40
 a,1,3,36,40
 b,0,1.5,2,40
-b,0,2.5,40,40
+b,0,2.5,40,400
+b,0,8,9999,10000
 `
 
 func table(t *testing.T, s string) *Confidence {
@@ -26,6 +27,12 @@ func table(t *testing.T, s string) *Confidence {
 	require.NoError(t, err)
 	return c
 }
+
+// baseOfA is the share of right ones in a.
+const baseOfA = 76.0 / 120
+
+// share is what a block of a says without thumbs.
+func share(right, n float64) float64 { return right / n }
 
 func TestConfidenceLooksUp(t *testing.T) {
 	c := table(t, tableCSV)
@@ -36,15 +43,16 @@ func TestConfidenceLooksUp(t *testing.T) {
 		agreeing int
 		want     float64
 	}{
-		{"a", 3, 0, 0.25},
-		{"a", 4.99, 0, 0.25},
-		{"a", -1, 0, 0.25}, // Lower than any that was seen.
-		{"a", 5, 0, 0.75},
-		{"a", 99, 0, 0.75},
-		{"a", 3, 1, 0.9},
-		{"a", 3, 7, 0.9}, // More than the table has.
-		{"b", 1, 2, 0.05},
-		{"b", 2.5, 0, 0.99}, // Never certain.
+		{"a", 3, 0, share(10, 40)},
+		{"a", 4.99, 0, share(10, 40)},
+		{"a", -1, 0, share(10, 40)}, // Lower than any that was seen.
+		{"a", 5, 0, share(30, 40)},
+		{"a", 99, 0, share(30, 40)},
+		{"a", 3, 1, share(36, 40)},
+		{"a", 3, 7, share(36, 40)}, // More than the table has.
+		{"b", 1, 2, 2.0 / 40},
+		{"b", 2.5, 0, 40.0 / 400},
+		{"b", 1e9, 0, 0.99}, // Never certain.
 	} {
 		p, ok := c.Of(x.typ, x.score, x.agreeing, nil)
 		require.True(t, ok)
@@ -63,14 +71,15 @@ func TestThumbsMoveConfidence(t *testing.T) {
 		return p
 	}
 	// One thumb in the block: p = (10 + 5)/(40 + 5), and π_t = (10·π_s + 1)/11.
-	base := 76.0 / 120
-	p, tenant := 15.0/45, (10*base+1)/11
+	const base = baseOfA
+	p, tenant := share(15, 45), (10*base+1)/11
 	odds := p / (1 - p) * tenant / (1 - tenant) * (1 - base) / base
 	require.InDelta(t, odds/(1+odds), of("a", 3, thumbs(Thumb{"a", 3.5, 0, true})), 1e-12)
 	// In another block it moves the base rate alone, of another type nothing.
-	odds = 0.25 / 0.75 * tenant / (1 - tenant) * (1 - base) / base
+	p = share(10, 40)
+	odds = p / (1 - p) * tenant / (1 - tenant) * (1 - base) / base
 	require.InDelta(t, odds/(1+odds), of("a", 3, thumbs(Thumb{"a", 6, 0, true})), 1e-12)
-	require.InDelta(t, 0.25, of("a", 3, thumbs(Thumb{"b", 3, 0, true})), 1e-12)
+	require.InDelta(t, p, of("a", 3, thumbs(Thumb{"b", 3, 0, true})), 1e-12)
 
 	// The more who say no the lower, but never under the block's lower bound.
 	last := 1.0
@@ -141,7 +150,7 @@ func TestFitConfidenceRisesWithTheScore(t *testing.T) {
 }
 
 func TestFitConfidenceLeavesOutWhatIsTooLittle(t *testing.T) {
-	few := outcomes(1, blockLeast-1)
+	few := outcomes(1, classLeast-1)
 	all := outcomes(2, 200)
 	for i := range all {
 		all[i].Type, all[i].Right = "all", true
