@@ -29,6 +29,9 @@ type AddressParams struct {
 	Shared, SharedBlock float64
 	// Told is taken off for each day on which the like was told before.
 	Told float64
+	// Doubted is how much of a day counts on which something new was told: who
+	// was somewhere new once may be so again, if it was himself.
+	Doubted float64
 	// Confirmed is how far above the threshold an address scores at least that
 	// was confirmed to be a stranger's.
 	Confirmed float64
@@ -38,7 +41,7 @@ type AddressParams struct {
 func DefaultAddressParams() AddressParams {
 	return AddressParams{
 		Threshold: 1.6, OwnDays: 12, Agent: 1.2, Hour: 0.8, Hired: 0.35, MostHired: 0.8,
-		Apart: 0.5, Shared: 8, SharedBlock: 2, Told: 1, Confirmed: 1,
+		Apart: 0.5, Shared: 8, SharedBlock: 2, Told: 1, Doubted: 0.3, Confirmed: 1,
 	}
 }
 
@@ -76,6 +79,7 @@ type Addresses struct {
 	// hired the network was of that kind.
 	days       float32
 	fresh, due [levels]float32
+	doubted    [levels]float32 // what is granted for days on which it was told
 	agent      float32
 	hired      [hireds]float32
 	// What is known of the day under way.
@@ -236,7 +240,11 @@ func (p *AddressPool) weigh(v *AddressVerdict, a *Addresses, o *Origin, network,
 	// is new in the first ones.
 	g := t.fresh[v.Level] / t.days
 	v.Fresh = float64(a.fresh[v.Level])
-	v.ByLevel = -math.Log10(min(1, (v.Fresh+w.OwnDays*g)/(float64(a.due[v.Level])/g+w.OwnDays)))
+	fresh := v.Fresh
+	if v.Told == 0 { // Else it is what was told.
+		fresh += float64(a.doubted[v.Level])
+	}
+	v.ByLevel = -math.Log10(min(1, (fresh+w.OwnDays*g)/(float64(a.due[v.Level])/g+w.OwnDays)))
 
 	v.Users, v.BlockUsers = p.networks.others(network, a.user), p.blocks.others(block, a.user)
 	v.ByUsers = p.byUsers(v.Users, v.BlockUsers)
@@ -343,6 +351,11 @@ func (p *AddressPool) doubt(a *Addresses, o *Origin) bool {
 			a.suspects = slices.Delete(a.suspects, i, i+1)
 		}
 		return false
+	}
+	if !slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.day == o.day() }) {
+		for l := LevelAddress; l <= v.Level; l++ {
+			a.doubted[l] += float32(p.params.Doubted)
+		}
 	}
 	if i < 0 {
 		if i = len(a.suspects); i < suspectsKept {

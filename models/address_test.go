@@ -241,6 +241,11 @@ func TestWhatWasToldDoesNotTeach(t *testing.T) {
 	x, _ = v.pool.Judge(v.of("Anna"), origin("5.79.1.1 FR 60781 aws-cli hired", at(14, 10)))
 	require.Equal(t, 1, x.Told)
 	require.Equal(t, -1.0, x.ByTold)
+	require.InDelta(t, first.ByLevel, x.ByLevel, 0.05)
+	// And others of another kind too, as if a part of a day had been seen.
+	x, _ = v.pool.Judge(v.of("Anna"), origin("5.79.1.1 NL 60781 aws-cli hired", at(14, 10)))
+	require.Zero(t, x.Told)
+	require.Less(t, x.ByLevel, first.ByLevel-0.3)
 
 	// Each day takes one off, until it is taken for usual.
 	days := 0

@@ -83,7 +83,7 @@ func (a *Addresses) fields(d *codec) {
 		d.bad = d.bad || a.hired[h] < 0
 	}
 	for l := range a.fresh {
-		d.f32(&a.fresh[l], &a.due[l])
+		d.f32(&a.fresh[l], &a.due[l], &a.doubted[l])
 	}
 	today, group := uint8(a.today), uint8(a.group)
 	d.u8(&today, &group)
@@ -109,7 +109,7 @@ func (a *Addresses) fields(d *codec) {
 	a.last.fields(d)
 	d.bad = d.bad || a.today >= levels || a.group >= groups || a.days < 0 || a.agent < 0 || a.last.Minute < 0 || a.last.Hired >= hireds
 	for l := range a.fresh {
-		d.bad = d.bad || a.fresh[l] < 0 || a.due[l] < 0
+		d.bad = d.bad || a.fresh[l] < 0 || a.due[l] < 0 || a.doubted[l] < 0
 	}
 }
 

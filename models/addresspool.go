@@ -176,6 +176,7 @@ func (p *AddressPool) count(a *Addresses) {
 	for l := range a.fresh {
 		a.fresh[l] /= 2
 		a.due[l] /= 2
+		a.doubted[l] /= 2
 	}
 	a.agent /= 2
 	for h := range a.hired {
