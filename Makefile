@@ -50,7 +50,7 @@ demo: build ## Build, and run the daemon on generated traffic with attacks in it
 	./insightd demo
 
 .PHONY: test
-test: vet race kill lint ## Everything that has to pass: vet, tests under the race detector, a few kills, lint.
+test: vet race scenarios kill lint ## Everything that has to pass: vet, tests under the race detector, scenarios, a few kills, lint.
 
 .PHONY: vet
 vet:
@@ -59,6 +59,10 @@ vet:
 .PHONY: race
 race:
 	$(GO) test -race -timeout 15m $$($(GO) list $(PKG) | grep -v /daemon/endurance)
+
+.PHONY: scenarios
+scenarios: ## Run the scenarios of testdata/scenarios.
+	$(GO) test -timeout 15m ./daemon/scenario -run '^TestScenarios$$'
 
 # The processes that endurance kills are timed, and too slow under the detector.
 .PHONY: kill

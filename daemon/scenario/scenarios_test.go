@@ -12,6 +12,9 @@ import (
 
 // TestScenarios runs every script of the project through the line.
 func TestScenarios(t *testing.T) {
+	if underRace {
+		t.Skip("make scenarios runs them without the race detector; the other tests here go through the line under it")
+	}
 	line := &daemon.ScenarioLine{TempDir: t.TempDir()}
 	names, err := scenario.Find([]string{"../../testdata/scenarios"})
 	require.NoError(t, err)
