@@ -150,9 +150,6 @@ func (p *player) settle(ctx context.Context, d *daemon.Daemon) error {
 	return nil
 }
 
-// judged are the insight types that this version raises.
-var judged = []string{insight.TypeAPICallRate, insight.TypeAPIErrorRate, insight.TypeAk}
-
 // compare shows what was put into the hour beside what was raised for it, and
 // then what was raised beside that.
 func (p *player) compare(w io.Writer, store *insight.Store) error {
@@ -168,9 +165,6 @@ func (p *player) compare(w io.Writer, store *insight.Store) error {
 			continue
 		}
 		raised, after := "missed", ""
-		if !slices.Contains(judged, l.Insight) {
-			raised = "this version has no detector for it"
-		}
 		for _, in := range page.Insights {
 			if about(&in, &l) {
 				if claimed[in.ID] = true; after == "" {
@@ -199,6 +193,8 @@ func about(in *insight.Insight, l *simulate.Label) bool {
 		return false
 	}
 	switch {
+	case in.Type == insight.TypeIP:
+		return in.Object == l.IP
 	case in.Identity != "":
 		return in.Identity == l.Identity
 	case in.Type == insight.TypeAk:
