@@ -191,7 +191,7 @@ func TestReview(t *testing.T) {
 	want := burstOf(nil).Envelope()
 	require.Equal(t, Feedback{
 		Insight: "first", InsightType: TypeAPICallRate, Verdict: Down, Note: "normal", Envelope: &want,
-		Stream: event.StreamKey{Provider: "aws", Account: "1"}, Score: 4.5, Agreeing: 1,
+		Stream: event.StreamKey{Provider: "aws", Account: "1"}, Object: "ec2:RunInstances", Score: 4.5, Agreeing: 1,
 	}, f)
 	newest, count := s.Hidden(f, 10)
 	require.Equal(t, 2, count)
