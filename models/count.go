@@ -82,6 +82,7 @@ type Count struct {
 	alarm    Minute  // the last minute in which a window short of a day alarmed
 	active   float32 // decayed number of hours with calls
 	surprise [windows]surprise
+	whole    float32 // largest excess of the day's open cluster, with hours that a shorter window explains
 
 	// The open episode.
 	open    Minute  // its start as reported
@@ -329,16 +330,18 @@ func (c *Count) idle(f *Family, from, to int32) {
 	skip := to - 24
 	noise := from >= skip
 	if from < skip {
+		n, at := float64(skip-from), from
+		flat := 60 * c.flatRate(from)
 		for h := range f.missingHours(from, skip) { // Gaps count as expected.
+			c.total *= float32(math.Exp2(-float64(h-at) / totalHalfLife))
+			at = h
 			missing := float64(f.missing(h*60, h*60+60)) / 60
 			x := 60 * c.hourRate(h) * missing
 			c.addProfile(h, x)
-			c.total += float32(x * math.Exp2(-float64(skip-h)/totalHalfLife))
+			c.total += float32(x)
 		}
-		n := float64(skip - from)
-		flat := 60 * c.flatRate(from)
+		c.total *= float32(math.Exp2(-float64(skip-at) / totalHalfLife))
 		c.learnSilence(n-float64(f.missing(from*60, skip*60))/60, flat)
-		c.total *= float32(math.Exp2(-n / totalHalfLife))
 		c.active *= float32(math.Exp2(-n / totalHalfLife))
 		if c.flags&flagShift != 0 {
 			c.shiftExp += float32(flat * (n - float64(f.missing(from*60, skip*60))/60))

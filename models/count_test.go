@@ -612,3 +612,23 @@ func TestPresetsFind(t *testing.T) {
 		require.GreaterOrEqual(t, found, 8, tc.name)
 	}
 }
+
+// What is expected of somebody does not fade while he is away.
+func TestAwayKeepsTheLevel(t *testing.T) {
+	back := func(away bool) float64 {
+		f := NewFamily(Calls())
+		c := NewCount(0, Person)
+		for d := range Minute(14) {
+			for m := Minute(9 * 60); m < 17*60; m += 6 {
+				f.Add(&c, nil, d*dayMinutes+m, 1)
+			}
+		}
+		if away {
+			f.Away(13*dayMinutes+17*60, 28*dayMinutes+9*60)
+		}
+		f.Add(&c, nil, 28*dayMinutes+9*60, 1)
+		return float64(c.rate)
+	}
+	require.InDelta(t, 1.0/6, back(true), 0.03)
+	require.Less(t, back(false), 0.1)
+}

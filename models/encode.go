@@ -12,7 +12,7 @@ import (
 // both directions.
 
 // stateVersion is the version of the formats.
-const stateVersion = 2
+const stateVersion = 3
 
 // mostValue bounds every number in a state.
 const mostValue = 1e18
@@ -170,7 +170,7 @@ func (c *Count) fields(d *codec) {
 	d.u8(&c.flags, &c.class, &c.busy, &c.busyFive, &c.hold, (*uint8)(&c.group))
 	d.u16(&c.base)
 	d.minute(&c.alarm, &c.open, &c.from, &c.carried, &c.shiftAt)
-	d.f32(&c.calls, &c.due, &c.shiftBy, &c.shiftN, &c.shiftExp, &c.active, &c.season)
+	d.f32(&c.calls, &c.due, &c.shiftBy, &c.shiftN, &c.shiftExp, &c.active, &c.season, &c.whole)
 	d.u16s(c.hours[:])
 	d.u16s(c.expect[:])
 	for h := range c.profile {
@@ -185,7 +185,7 @@ func (c *Count) fields(d *codec) {
 		d.bad = d.bad || p.sum < 0 || p.weight < 0
 	}
 	d.bad = d.bad || c.class >= classes || c.group >= groups || c.birth < 0 || c.cur < c.birth || c.rate < 0 || c.before < 0 ||
-		c.hour < 0 || c.day < 0 || c.dayExp < 0 || c.total < 0 || c.active < 0 || c.shiftBy < 0
+		c.hour < 0 || c.day < 0 || c.dayExp < 0 || c.total < 0 || c.active < 0 || c.shiftBy < 0 || c.whole < 0
 }
 
 // AppendBinary appends the state to b.

@@ -157,9 +157,12 @@ func (f *Family) follow(c *Count, s *sight, v *Verdict, m Minute, n float64) {
 		c.calls += float32(n)
 		v.Change = Continues
 	case carried && v.F >= f.params.Threshold: // What only lingers in a window starts nothing.
+		w := f.deciding(s)
+		if c.again(s, w) {
+			return
+		}
 		again := c.carried > 0 && m-c.carried < againWithin
 		c.flags = c.flags&^(flagAdopted|flagAgain) | flagOpen
-		w := f.deciding(s)
 		c.open, c.from, c.carried = c.begin(s, w, m), m, m
 		if c.hold = hold; !carried {
 			c.hold = [windows]uint8{holdShort, holdShort, holdHour, holdDay}[w]

@@ -17,6 +17,7 @@ type Family struct {
 	begun  bool
 	kept   Minute // the last upkeep
 	dry    bool   // nothing is to be learned
+	away   gap    // when the identity of the next series was away
 }
 
 // NewFamily returns a family that knows only what it was shipped with.
@@ -155,6 +156,9 @@ func (f *Family) add(c *Count, who *Novelty, m Minute, n float64, excused bool) 
 				c.exceed(w, m, s.tail[w]-exceedance)
 			}
 		}
+	}
+	if s.whole > 0 && !excused {
+		f.precede(c, &s, m)
 	}
 	v.HistoryMinutes = int(m - c.birth)
 	v.Change, v.End = ended.Change, ended.End

@@ -40,6 +40,9 @@ type sight struct {
 	// tail, base and f are, for each window that exceeds, -log10 of the count's
 	// probability, the score, and the score with the gate; else 0.
 	tail, base, f [windows]float64
+	// whole is what the day saw with what a shorter window explains of it; 0
+	// where that explains nothing.
+	whole float64
 }
 
 // see counts the windows that end with minute m, in which n calls fell. The
@@ -64,6 +67,7 @@ func (c *Count) see(s *sight, m Minute, n float64) {
 	s.observed[windowHour], s.expected[windowHour] = hour, span(56+m%5)
 	mine, due := float64(c.hour), rate*float64(in)
 	if c.alarm > 0 && m-c.alarm < 60 && c.alarm < m {
+		s.whole = float64(c.day) + mine
 		mine = min(mine, due) // A shorter window explains the hour.
 	}
 	s.observed[windowDay], s.expected[windowDay] = float64(c.day)+mine, float64(c.dayExp)+due
@@ -204,10 +208,16 @@ func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 	p := &c.surprise[w]
 	class, n := c.maturity(w, p.end)
 	e, prior := f.cell(c, w, class)
-	x := float64(p.max)
+	x, own := float64(p.max), float64(p.max)
 	p.max = 0
+	if w == windowDay {
+		own, c.whole = max(own, float64(c.whole)), 0
+	}
 	weight := f.innocence(c, who, w, p.end, x)
-	z := size(x)
+	if x <= explained { // The pool of days learns nothing from shorter windows.
+		weight = 0
+	}
+	z := size(own)
 	if n >= ownClusters {
 		mean, variance := c.sizes(w, n, e, prior)
 		z = min(z, mean+3*math.Sqrt(variance))
@@ -215,12 +225,12 @@ func (f *Family) closeCluster(c *Count, who *Novelty, w int) {
 	if c.young(p.end) {
 		// On a stream's first day everybody seems new. And what surprises
 		// before anything is known of a series says nothing of it.
-		if c.birth-f.begin >= dayMinutes && !f.dry {
+		if c.birth-f.begin >= dayMinutes && !f.dry && weight > 0 {
 			e.learn(x, weight, prior)
 		}
 		return
 	}
-	if !f.dry {
+	if !f.dry && weight > 0 {
 		e.learn(x, weight, prior)
 	}
 	if who != nil && n < ownClusters && who.surprise(p.end) && !f.dry {
@@ -268,6 +278,35 @@ func (f *Family) closeClusters(c *Count, who *Novelty, m Minute) {
 	if !open {
 		c.flags &^= flagCluster
 	}
+}
+
+// explained is the excess that the day is given where a shorter window explains
+// all of it: enough to have a cluster open.
+const explained = 1e-6
+
+// precede notes what the day that ends with minute m would exceed by with what a
+// shorter window explains. That starts nothing; but a burst is a precedent for
+// the next one in every window that will see it.
+func (f *Family) precede(c *Count, s *sight, m Minute) {
+	mu := max(s.expected[windowDay], leastExpected)
+	if s.whole-mu < f.params.MinEffect {
+		return
+	}
+	if tail := min(nbTail(s.whole, mu, c.dispersed(windowDay, f.dispersed(c, windowDay))), mostTail); tail > exceedance {
+		c.whole = max(c.whole, float32(tail-exceedance))
+		c.exceed(windowDay, m, explained)
+	}
+}
+
+// again reports whether what window w sees is no more than what its open cluster
+// has seen, of which an episode has told already: a cluster is one surprise.
+func (c *Count) again(s *sight, w int) bool {
+	p := &c.surprise[w]
+	seen := p.max
+	if w == windowDay {
+		seen = max(seen, c.whole)
+	}
+	return c.carried > 0 && float32(s.tail[w]-exceedance) < seen
 }
 
 // exceed notes that a window ending with minute m exceeds.

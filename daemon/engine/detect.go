@@ -94,6 +94,7 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	if s.judges(e) {
 		s.inspect(e, n, w, m)
 	}
+	w.rest(m)
 	w.observe(e, s.symbols, n.api, n.region, n.agent)
 	s.learner.Observe(w.name, e.Actor.Kind, e.Source.IP, int32(e.Time.Unix()/86400))
 	if !s.teaches(e, w) {
@@ -405,11 +406,23 @@ func (s *stream) judge(m models.Minute) {
 
 // score judges what a series has in a minute.
 func (s *stream) score(x *modelled, m models.Minute) models.Verdict {
-	f := s.families[x.key.kind]
+	f := s.family(x, m)
 	if x.share != nil {
 		return f.AddErrors(&x.count, x.share, s.noveltyOf(x), m, x.n)
 	}
 	return f.Add(&x.count, s.noveltyOf(x), m, x.n)
+}
+
+// family is the series' family, told when its identity was away last, as it
+// shows in minute m.
+func (s *stream) family(x *modelled, m models.Minute) *models.Family {
+	f := s.families[x.key.kind]
+	if x.who != nil {
+		f.Away(x.who.away(m))
+	} else {
+		f.Away(0, 0)
+	}
+	return f
 }
 
 // noveltyOf is how often the series' identity does something new, or fails in
@@ -430,7 +443,7 @@ func (s *stream) tick(m models.Minute) {
 	keep := s.episodes[:0]
 	for _, x := range s.episodes {
 		if x.episode != nil && x.seen < m {
-			s.follow(x, m, s.families[x.key.kind].Tick(&x.count, s.noveltyOf(x), m))
+			s.follow(x, m, s.family(x, m).Tick(&x.count, s.noveltyOf(x), m))
 		}
 		if x.episode != nil {
 			keep = append(keep, x)

@@ -303,6 +303,7 @@ func (s *stream) foreseeSeries(f *foreseen) {
 	if final := y.episode; final != nil && final.raised == nil && final.mute == "" {
 		ep = &episode{series: &y, start: final.start}
 	}
+	family := s.family(&y, f.minutes[0].m)
 	for _, at := range f.minutes {
 		if y.share != nil {
 			y.share.Add(at.m, at.calls, at.n)
@@ -312,9 +313,9 @@ func (s *stream) foreseeSeries(f *foreseen) {
 		}
 		var v models.Verdict
 		if y.share != nil {
-			v = s.families[f.key.kind].ForeseeErrors(&y.count, y.share, news, at.m, at.n)
+			v = family.ForeseeErrors(&y.count, y.share, news, at.m, at.n)
 		} else {
-			v = s.families[f.key.kind].Foresee(&y.count, news, at.m, at.n)
+			v = family.Foresee(&y.count, news, at.m, at.n)
 		}
 		switch v.Change {
 		case models.Started, models.Restarted:

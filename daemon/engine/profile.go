@@ -47,6 +47,11 @@ type who struct {
 
 	apis map[symbol]*api
 
+	// awayFrom and awayTo are when a person was away last; restDays is how many
+	// days it had been active at the last long silence, such or not.
+	awayFrom, awayTo models.Minute
+	restDays         int
+
 	// operator is what the detector of sensitive operations knows of it, nil
 	// before its first event is final.
 	operator *operator
@@ -161,6 +166,37 @@ func (k known) list(t *symbols, days int) []insight.Known {
 		return out[i].Value < out[j].Value
 	})
 	return out
+}
+
+const (
+	// restMinutes is the silence from which a person may be away, restMost up to
+	// which: what was usual longer ago is not.
+	restMinutes = 5 * 1440
+	restMost    = 42 * 1440
+	// restAfter is how many days it must have been active since the last such
+	// silence: who comes once a week is not away in between.
+	restAfter = 5
+)
+
+// away is when the person was away last, as it shows by a call in minute m: what
+// is expected of it does not fade over a vacation.
+func (w *who) away(m models.Minute) (from, to models.Minute) {
+	if w.kind != event.KindHuman || w.events == 0 {
+		return 0, 0
+	}
+	last := minuteOf(w.last)
+	if n := m - last; n < restMinutes || n > restMost || w.days-w.restDays < restAfter {
+		return w.awayFrom, w.awayTo
+	}
+	return last + 1, m
+}
+
+// rest notes a call in minute m, before it is observed.
+func (w *who) rest(m models.Minute) {
+	if w.events > 0 && m-minuteOf(w.last) >= restMinutes {
+		w.awayFrom, w.awayTo = w.away(m)
+		w.restDays = w.days
+	}
 }
 
 // observe learns from an event of the identity.

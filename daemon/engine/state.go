@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 3
+const stateVersion = 4
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -200,6 +200,9 @@ func (s *stream) identityFields(d *codec) {
 func (w *who) fields(d *codec) {
 	integer(d, &w.kind)
 	integer(d, &w.birth)
+	integer(d, &w.awayFrom)
+	integer(d, &w.awayTo)
+	integer(d, &w.restDays)
 	d.binary(&w.novelty)
 	d.binary(&w.failures)
 	d.moment(&w.first)

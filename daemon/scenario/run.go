@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +25,7 @@ type Result struct {
 	Err error
 	// Events is how many events went through the line, in the first delivery.
 	Events uint64
-	// Insights shows what was raised, one insight a line.
+	// Insights shows what was raised, with the reasons.
 	Insights []string
 }
 
@@ -160,7 +161,13 @@ func (c *Case) run(ctx context.Context, line Line, r *Result) error {
 		if i == 0 {
 			first, r.Events = out, out.Events
 			for j := range out.Insights {
-				r.Insights = append(r.Insights, c.line(&out.Insights[j])[1:])
+				in := &out.Insights[j]
+				var b strings.Builder
+				b.WriteString(c.line(in)[1:])
+				for _, why := range in.Reasons {
+					fmt.Fprintf(&b, "\n      %+.2f %s: %s", why.Contribution, why.Feature, why.Text)
+				}
+				r.Insights = append(r.Insights, b.String())
 			}
 		} else if f, differs := c.differs(d, &deliveries[0], &out, &first); differs {
 			r.Failures = append(r.Failures, f)
