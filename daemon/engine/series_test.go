@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +22,19 @@ import (
 // test sets.
 func withSeries(t *testing.T, now *time.Time) (*line, *tsdb.DB) {
 	t.Helper()
-	db, err := tsdb.Open(tsdb.Options{Dir: t.TempDir(), Now: func() time.Time { return *now }})
+	// The database looks at its clock whenever it likes: at what the engine saw
+	// last.
+	var seen atomic.Int64
+	seen.Store(now.UnixNano())
+	db, err := tsdb.Open(tsdb.Options{Dir: t.TempDir(), Now: func() time.Time { return time.Unix(0, seen.Load()) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	l := newLine(t, func(o *Options) {
 		o.Series = db
-		o.Now = func() time.Time { return *now }
+		o.Now = func() time.Time {
+			seen.Store(now.UnixNano())
+			return *now
+		}
 	})
 	db.AddLive(l)
 	return l, db
