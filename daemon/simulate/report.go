@@ -3,6 +3,7 @@ package simulate
 import (
 	"maps"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 )
@@ -280,14 +281,18 @@ func recallAbove(above float64, labels []labelResult) float64 {
 // excused do not count.
 func calibration(list []insightResult) ([]Bin, *float64) {
 	var bins [10]Bin
+	// The sums are exact, as the judge's are: what is rounded to three places may
+	// lie on the edge.
+	var said [10]big.Float
 	n := 0
 	for i := range list {
 		x := &list[i]
 		if x.confidence == nil || x.excused {
 			continue
 		}
-		b := &bins[max(0, min(9, int(*x.confidence*10)))]
-		b.Said += *x.confidence
+		at := max(0, min(9, int(*x.confidence*10)))
+		b := &bins[at]
+		said[at].SetPrec(200).Add(&said[at], big.NewFloat(*x.confidence))
 		if x.right {
 			b.True++
 		}
@@ -304,9 +309,10 @@ func calibration(list []insightResult) ([]Bin, *float64) {
 			continue
 		}
 		k := float64(b.N)
-		ece += k / float64(n) * math.Abs(b.Said/k-b.True/k)
+		mean, _ := said[i].Quo(&said[i], big.NewFloat(k)).Float64()
+		ece += k / float64(n) * math.Abs(mean-b.True/k)
 		out = append(out, Bin{
-			From: float64(i) / 10, To: float64(i+1) / 10, Said: rounded(b.Said/k, 3), True: rounded(b.True/k, 3), N: b.N,
+			From: float64(i) / 10, To: float64(i+1) / 10, Said: rounded(mean, 3), True: rounded(b.True/k, 3), N: b.N,
 		})
 	}
 	ece = rounded(ece, 3)
