@@ -53,6 +53,7 @@ func TestDefaultConditions(t *testing.T) {
 	three("aws", "guardduty.amazonaws.com", "UpdateDetector", trail, `{"enable":true,"dataSources":{"kubernetes":{"auditLogs":{"enable":false}}}}`, 3, `{"enable":true,"findingPublishingFrequency":"ONE_HOUR"}`, 2, 3)
 	f("aws", "guardduty.amazonaws.com", "UpdateDetector", trail, `{"requestParameters":{"features":[{"name":"S3_DATA_EVENTS","status":"DISABLED"}]}}`, Yes, 3)
 	three("aws", "eks.amazonaws.com", "UpdateClusterConfig", trail, `{"logging":{"clusterLogging":[{"types":["api"],"enabled":true},{"types":["audit"],"enabled":false}]}}`, 2, `{"resourcesVpcConfig":{"endpointPublicAccess":true}}`, NotInClass, 2)
+	three("aws", "lambda.amazonaws.com", "AddPermission", PolicyChange, `{"principal":"*","action":"lambda:InvokeFunction"}`, 2, `{"principal":"*","sourceAccount":"111122223333"}`, 2, 3)
 	three("aws", "ec2.amazonaws.com", "ModifySnapshotAttribute", PolicyChange, `{"createVolumePermission":{"add":{"items":[{"group":"all"}]}}}`, 2, `{"createVolumePermission":{"remove":{"items":[{"group":"all"}]}}}`, NotInClass, 2)
 	three("aws", "ec2.amazonaws.com", "ModifyImageAttribute", PolicyChange, `{"launchPermission":{"add":{"items":[{"group":"all"}]}}}`, 2, `{"description":{"value":"x"}}`, NotInClass, 2)
 	shared := func(user string) string {
@@ -244,6 +245,7 @@ func TestConditionsOnRecords(t *testing.T) {
 	f("aws.defense-evasion.cloudtrail-event-selectors", "PutEventSelectors", TrailConcealment, 3)
 	f("aws.exfiltration.ec2-share-ebs-snapshot", "ModifySnapshotAttribute", PolicyChange, 2)
 	f("aws.exfiltration.ec2-share-ami", "ModifyImageAttribute", PolicyChange, 2)
+	f("aws.persistence.lambda-backdoor-function", "AddPermission20150331v2", PolicyChange, 3)
 }
 
 func FuzzCondition(f *testing.F) {
