@@ -1,0 +1,13 @@
+// Times in tests are UTC wherever they run.
+process.env.TZ = 'UTC';
+
+const base = require('./.config/jest.config');
+
+module.exports = {
+  ...base,
+  moduleNameMapper: {
+    ...base.moduleNameMapper,
+    // d3-color ships only ES modules under its main name.
+    '^d3-color$': '<rootDir>/node_modules/d3-color/dist/d3-color.js',
+  },
+};
