@@ -13,6 +13,7 @@ import (
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/tsdb"
@@ -91,9 +92,9 @@ func (d *Daemon) readiness() (bool, string) {
 
 // classify says what errors of the rooms are to a client.
 func classify(err error) api.ErrorType {
-	var filter *eventlog.FilterError
+	var wrong *filter.Error
 	switch {
-	case errors.As(err, &filter), errors.Is(err, eventlog.ErrBadQuery), errors.Is(err, eventlog.ErrCursor),
+	case errors.As(err, &wrong), errors.Is(err, eventlog.ErrBadQuery), errors.Is(err, eventlog.ErrCursor),
 		errors.Is(err, insight.ErrQuery), errors.Is(err, engine.ErrBands):
 		return api.ErrorBadData
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/tsdb"
@@ -103,8 +104,8 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 
 // worldClassify is what a daemon says of the event log's errors.
 func worldClassify(err error) ErrorType {
-	var filter *eventlog.FilterError
-	if errors.As(err, &filter) || errors.Is(err, eventlog.ErrBadQuery) || errors.Is(err, eventlog.ErrCursor) {
+	var wrong *filter.Error
+	if errors.As(err, &wrong) || errors.Is(err, eventlog.ErrBadQuery) || errors.Is(err, eventlog.ErrCursor) {
 		return ErrorBadData
 	}
 	return ""

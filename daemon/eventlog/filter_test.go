@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 )
 
 func TestFilterMatch(t *testing.T) {
@@ -17,12 +18,12 @@ func TestFilterMatch(t *testing.T) {
 		Resources: []string{"i-1", "i-2"}, Raw: []byte(`{"eventName":"RunInstances","note":"a\nb"}`),
 	}
 	azure := event.Event{Provider: "azure", Operation: "MICROSOFT.COMPUTE/virtualMachines/WRITE"}
-	f := func(e *event.Event, filter string, want bool) {
+	f := func(e *event.Event, source string, want bool) {
 		t.Helper()
-		got, err := ParseFilter(filter)
-		require.NoError(t, err, filter)
-		require.Equal(t, want, got.Match(e), filter)
-		require.Equal(t, filter, got.String())
+		got, err := ParseFilter(source)
+		require.NoError(t, err, source)
+		require.Equal(t, want, got.Match(e), source)
+		require.Equal(t, source, got.String())
 	}
 	f(&e, ``, true)
 	f(&e, ` {} `, true)
@@ -64,11 +65,11 @@ func TestFilterMatch(t *testing.T) {
 }
 
 func TestFilterErrors(t *testing.T) {
-	f := func(filter string, column int, says ...string) {
+	f := func(source string, column int, says ...string) {
 		t.Helper()
-		_, err := ParseFilter(filter)
-		require.Error(t, err, filter)
-		var fe *FilterError
+		_, err := ParseFilter(source)
+		require.Error(t, err, source)
+		var fe *filter.Error
 		require.ErrorAs(t, err, &fe, "%v", err)
 		require.Equal(t, column, fe.Column, "%v", err)
 		for _, s := range says {
@@ -92,7 +93,7 @@ func TestFilterErrors(t *testing.T) {
 	f(`""`, 1, "a text that is not empty")
 	f(`!provider="aws"`, 2, "a quoted text after !")
 	f(`provider!"aws"`, 9)
-	_, err := ParseFilter(string(make([]byte, maxFilterLen+1)))
+	_, err := ParseFilter(string(make([]byte, filter.MaxLen+1)))
 	require.ErrorContains(t, err, "more than 65536")
 }
 

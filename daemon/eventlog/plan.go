@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 )
 
 // plan is a filter and a span of time, ready to be asked of many blocks. It is
@@ -62,8 +63,8 @@ func (m *memo) ask(v string, azure bool, fn func() bool) bool {
 	return is
 }
 
-func newPlan(filter string, from, to time.Time) (*plan, error) {
-	f, err := ParseFilter(filter)
+func newPlan(source string, from, to time.Time) (*plan, error) {
+	f, err := ParseFilter(source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadQuery, err)
 	}
@@ -76,26 +77,26 @@ func newPlan(filter string, from, to time.Time) (*plan, error) {
 		switch {
 		case c.field == nil:
 			p.texts = append(p.texts, c)
-		case c.field.Name == "provider" || c.field.Name == "account":
+		case c.Name == "provider" || c.Name == "account":
 			p.runs = append(p.runs, c)
-		case c.field.Name == "uid":
+		case c.Name == "uid":
 			p.uids = append(p.uids, c)
-			if c.op == opEqual {
-				p.hash, p.hasHash = hashUID(c.value), true
+			if c.Op == filter.Equal {
+				p.hash, p.hasHash = hashUID(c.Value), true
 			}
 		default:
-			id, ok := fieldColumns[c.field.Name]
+			id, ok := fieldColumns[c.Name]
 			if !ok {
-				return nil, fmt.Errorf("%w: field %s cannot be searched", ErrBadQuery, c.field.Name)
+				return nil, fmt.Errorf("%w: field %s cannot be searched", ErrBadQuery, c.Name)
 			}
 			pc := planned{condition: c, id: id, split: id == colClass}
-			if c.re != nil && id != colClass {
+			if c.Regexp != nil && id != colClass {
 				pc.memo = &memo{}
 			}
 			if names := enumNames()[id]; names != nil {
 				pc.enum = make([]bool, len(names))
 				for v, n := range names {
-					pc.enum[v] = c.accepts(n, false)
+					pc.enum[v] = c.Accepts(n, false)
 				}
 			}
 			p.columns = append(p.columns, pc)
@@ -108,11 +109,11 @@ func newPlan(filter string, from, to time.Time) (*plan, error) {
 
 func (p *planned) rank() int {
 	switch {
-	case p.op.negative():
+	case p.Op.Negative():
 		return 3
 	case p.enum != nil:
 		return 1
-	case p.op == opMatch:
+	case p.Op == filter.Match:
 		return 2
 	}
 	return 0
@@ -128,7 +129,7 @@ const (
 // decide evaluates the condition once for every value of the column. hit is by
 // id and nil unless some match and some do not.
 func (p *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
-	want := !p.op.negative()
+	want := !p.Op.Negative()
 	if p.enum != nil {
 		if col.ids == nil {
 			if p.enum[col.base] == want {
@@ -149,11 +150,11 @@ func (p *planned) decide(col *column, azure bool) (hit []bool, verdict int) {
 		var is bool
 		switch {
 		case p.split:
-			is = p.acceptsAny(strings.Fields(v), azure)
+			is = p.AcceptsAny(strings.Fields(v), azure)
 		case p.memo != nil:
-			is = p.memo.ask(v, azure, func() bool { return p.accepts(v, azure) })
+			is = p.memo.ask(v, azure, func() bool { return p.Accepts(v, azure) })
 		default:
-			is = p.accepts(v, azure)
+			is = p.Accepts(v, azure)
 		}
 		if col.off != nil {
 			// Of a list it is enough to know the values that are named: see rows.
@@ -181,8 +182,8 @@ func (p *planned) keep(rows []uint32, col *column, hit []bool) []uint32 {
 	out := rows[:0]
 	switch {
 	case col.off != nil:
-		want := !p.op.negative()
-		empty := p.accepts("", false)
+		want := !p.Op.Negative()
+		empty := p.Accepts("", false)
 		for _, r := range rows {
 			ids := col.ids
 			lo, hi := col.off[r], col.off[r+1]
@@ -238,10 +239,10 @@ func (p *plan) anyRun(n int, key func(int) *event.StreamKey) bool {
 func (p *plan) wantsStream(k *event.StreamKey) bool {
 	for _, c := range p.runs {
 		v := k.Provider
-		if c.field.Name == "account" {
+		if c.Name == "account" {
 			v = k.Account
 		}
-		if c.accepts(v, false) == c.op.negative() {
+		if c.Accepts(v, false) == c.Op.Negative() {
 			return false
 		}
 	}
@@ -333,7 +334,7 @@ func (p *plan) rows(b *block, w bounds) (rows []uint32, scanned int, err error) 
 			return nil, scanned, err
 		}
 		for _, c := range p.uids {
-			rows = slices.DeleteFunc(rows, func(r uint32) bool { return c.accepts(ids[r], false) == c.op.negative() })
+			rows = slices.DeleteFunc(rows, func(r uint32) bool { return c.Accepts(ids[r], false) == c.Op.Negative() })
 		}
 	}
 	if len(p.texts) > 0 && len(rows) > 0 {
@@ -356,7 +357,7 @@ func (p *plan) matchTexts(b *block, rows []uint32) ([]uint32, error) {
 	if b.src == nil {
 		for _, c := range p.texts {
 			rows = slices.DeleteFunc(rows, func(r uint32) bool {
-				return bytes.Contains(b.raws[r], c.needle) == c.op.negative()
+				return bytes.Contains(b.raws[r], c.needle) == c.Op.Negative()
 			})
 		}
 		return rows, nil
@@ -392,7 +393,7 @@ func (p *plan) matchTexts(b *block, rows []uint32) ([]uint32, error) {
 				}
 				is = bytes.Contains(rec, c.needle)
 			}
-			if is != c.op.negative() {
+			if is != c.Op.Negative() {
 				out = append(out, r)
 			}
 		}

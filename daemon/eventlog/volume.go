@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 )
 
 // OtherValue is the name under which Volume counts the values beyond the most
@@ -261,7 +262,7 @@ func (y *tally) sorted() []event.ValueCount {
 
 func checkField(name string) error {
 	if _, ok := event.FieldByName(name); !ok {
-		return fmt.Errorf("%w: unknown field %q: %s", ErrBadQuery, name, fieldHint(name))
+		return fmt.Errorf("%w: unknown field %q: %s", ErrBadQuery, name, filter.Hint(name, fieldNames))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package eventlog
+package filter
 
 import (
 	"errors"
@@ -8,12 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/insightd/insightd/daemon/event"
 )
 
-// FilterError says where a filter cannot be understood, and why.
-type FilterError struct {
+// Error says where a filter cannot be understood, and why.
+type Error struct {
 	// Column counts characters from 1.
 	Column int
 	// Found is what stands there, as a reader would name it.
@@ -24,7 +22,7 @@ type FilterError struct {
 	Hint string
 }
 
-func (e *FilterError) Error() string {
+func (e *Error) Error() string {
 	s := fmt.Sprintf("filter, column %d: found %s, expected %s", e.Column, e.Found, e.Expected)
 	if e.Hint != "" {
 		s += ": " + e.Hint
@@ -33,23 +31,26 @@ func (e *FilterError) Error() string {
 }
 
 const (
-	maxFilterLen  = 64 << 10
+	// MaxLen is how long a filter may be, in bytes.
+	MaxLen        = 64 << 10
 	maxConditions = 256
 )
 
-// filterParser reads a filter from left to right.
-type filterParser struct {
-	s  string
-	at int
+// parser reads a filter from left to right.
+type parser struct {
+	s     string
+	at    int
+	names []string
 }
 
-// ParseFilter reads a filter. An empty one selects everything.
-func ParseFilter(s string) (*Filter, error) {
-	if len(s) > maxFilterLen {
-		return nil, fmt.Errorf("filter is %d bytes long, more than %d", len(s), maxFilterLen)
+// Parse reads a filter over the fields of these names. An empty one has no
+// conditions, and selects everything.
+func Parse(s string, names []string) ([]Condition, error) {
+	if len(s) > MaxLen {
+		return nil, fmt.Errorf("filter is %d bytes long, more than %d", len(s), MaxLen)
 	}
-	p := &filterParser{s: s}
-	f := &Filter{source: s}
+	p := &parser{s: s, names: names}
+	var out []Condition
 	p.space()
 	braces := p.take("{")
 	for {
@@ -57,21 +58,21 @@ func ParseFilter(s string) (*Filter, error) {
 		if p.at == len(p.s) || braces && p.s[p.at] == '}' {
 			break
 		}
-		if len(f.conditions) > 0 && p.take(",") {
+		if len(out) > 0 && p.take(",") {
 			p.space()
 			// A comma at the end is allowed, as in PromQL.
 			if p.at == len(p.s) || braces && p.s[p.at] == '}' {
 				break
 			}
 		}
-		if len(f.conditions) == maxConditions {
+		if len(out) == maxConditions {
 			return nil, p.fail(p.at, fmt.Sprintf("at most %d conditions", maxConditions), "")
 		}
 		c, err := p.condition()
 		if err != nil {
 			return nil, err
 		}
-		f.conditions = append(f.conditions, c)
+		out = append(out, c)
 	}
 	if braces && !p.take("}") {
 		return nil, p.fail(p.at, "a closing brace", "")
@@ -80,16 +81,16 @@ func ParseFilter(s string) (*Filter, error) {
 	if p.at < len(p.s) {
 		return nil, p.fail(p.at, "the end of the filter", "")
 	}
-	return f, nil
+	return out, nil
 }
 
-func (p *filterParser) space() {
+func (p *parser) space() {
 	for p.at < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.at]) >= 0 {
 		p.at++
 	}
 }
 
-func (p *filterParser) take(s string) bool {
+func (p *parser) take(s string) bool {
 	if strings.HasPrefix(p.s[p.at:], s) {
 		p.at += len(s)
 		return true
@@ -97,7 +98,7 @@ func (p *filterParser) take(s string) bool {
 	return false
 }
 
-func (p *filterParser) fail(at int, expected, hint string) error {
+func (p *parser) fail(at int, expected, hint string) error {
 	found := "the end of the filter"
 	if at < len(p.s) {
 		word := p.s[at:]
@@ -109,7 +110,7 @@ func (p *filterParser) fail(at int, expected, hint string) error {
 		}
 		found = strconv.Quote(word)
 	}
-	return &FilterError{Column: utf8.RuneCountInString(p.s[:at]) + 1, Found: found, Expected: expected, Hint: hint}
+	return &Error{Column: utf8.RuneCountInString(p.s[:at]) + 1, Found: found, Expected: expected, Hint: hint}
 }
 
 func isNameByte(b byte) bool {
@@ -118,79 +119,78 @@ func isNameByte(b byte) bool {
 
 func isQuote(b byte) bool { return b == '"' || b == '\'' || b == '`' }
 
-func (p *filterParser) condition() (condition, error) {
+func (p *parser) condition() (Condition, error) {
 	start := p.at
 	switch b := p.s[p.at]; {
 	case isQuote(b):
-		return p.text(opContains)
+		return p.text(Contains)
 	case b == '!':
 		p.at++
 		p.space()
 		if p.at == len(p.s) || !isQuote(p.s[p.at]) {
-			return condition{}, p.fail(p.at, "a quoted text after !", "")
+			return Condition{}, p.fail(p.at, "a quoted text after !", "")
 		}
-		return p.text(opNotContains)
+		return p.text(NotContains)
 	case !isNameByte(b):
-		return condition{}, p.fail(start, "the name of a field or a quoted text", "")
+		return Condition{}, p.fail(start, "the name of a field or a quoted text", "")
 	}
 	for p.at < len(p.s) && isNameByte(p.s[p.at]) {
 		p.at++
 	}
 	name := p.s[start:p.at]
-	field, ok := event.FieldByName(name)
-	if !ok {
-		return condition{}, &FilterError{
+	if !slices.Contains(p.names, name) {
+		return Condition{}, &Error{
 			Column: utf8.RuneCountInString(p.s[:start]) + 1, Found: strconv.Quote(name),
-			Expected: "the name of a field", Hint: fieldHint(name),
+			Expected: "the name of a field", Hint: Hint(name, p.names),
 		}
 	}
 	p.space()
-	var op operator
+	var op Operator
 	switch {
 	case p.take("=~"):
-		op = opMatch
+		op = Match
 	case p.take("!~"):
-		op = opNotMatch
+		op = NotMatch
 	case p.take("!="):
-		op = opNotEqual
+		op = NotEqual
 	case p.take("="):
 		p.take("=") // What a programmer writes.
-		op = opEqual
+		op = Equal
 	default:
-		return condition{}, p.fail(p.at, fmt.Sprintf("=, !=, =~ or !~ after %s", name), "")
+		return Condition{}, p.fail(p.at, fmt.Sprintf("=, !=, =~ or !~ after %s", name), "")
 	}
 	p.space()
 	at := p.at
 	value, err := p.quoted(fmt.Sprintf("a quoted value for %s", name))
 	if err != nil {
-		return condition{}, err
+		return Condition{}, err
 	}
-	c, err := newCondition(field, op, value)
+	c, err := newCondition(name, op, value)
 	if err != nil {
 		hint := err.Error()
 		if syn, ok := errors.AsType[*syntax.Error](err); ok {
 			hint = syn.Code.String() + ": `" + syn.Expr + "`"
 		}
-		return condition{}, p.fail(at, "a regular expression", hint)
+		return Condition{}, p.fail(at, "a regular expression", hint)
 	}
 	return c, nil
 }
 
-func (p *filterParser) text(op operator) (condition, error) {
+func (p *parser) text(op Operator) (Condition, error) {
 	at := p.at
 	value, err := p.quoted("a quoted text")
 	if err != nil {
-		return condition{}, err
+		return Condition{}, err
 	}
 	if value == "" {
-		return condition{}, p.fail(at, "a text that is not empty", "")
+		return Condition{}, p.fail(at, "a text that is not empty", "")
 	}
-	return newCondition(nil, op, value)
+	return newCondition("", op, value)
 }
 
 // quoted reads a string in double quotes, single quotes or backquotes, with the
 // escapes of Go in the first two.
-func (p *filterParser) quoted(expected string) (string, error) {
+func (p *parser) quoted(expected string) (string, error) {
 	start := p.at
 	if p.at == len(p.s) || !isQuote(p.s[p.at]) {
 		return "", p.fail(p.at, expected, "")
@@ -235,18 +235,15 @@ func (p *filterParser) quoted(expected string) (string, error) {
 	}
 }
 
-// fieldHint names the nearest field and all that there are.
-func fieldHint(name string) string {
-	names := make([]string, len(event.Fields))
+// Hint names the nearest of some fields, and all of them.
+func Hint(name string, names []string) string {
 	best, least := "", 1+len(name)/2
-	for i, f := range event.Fields {
-		names[i] = f.Name
-		if d := distance(strings.ToLower(name), f.Name); d < least {
-			best, least = f.Name, d
+	for _, f := range names {
+		if d := distance(strings.ToLower(name), f); d < least {
+			best, least = f, d
 		}
 	}
-	slices.Sort(names)
-	hint := "the fields are " + strings.Join(names, ", ")
+	hint := "the fields are " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
 	if best != "" {
 		hint = fmt.Sprintf("did you mean %s? ", best) + hint
 	}
