@@ -31,6 +31,8 @@ import (
 // concurrent use, and what they return is only read.
 type Insights interface {
 	List(insight.Query) (insight.Page, error)
+	// Values lists the values of a field, the most frequent first.
+	Values(insight.ValuesQuery) ([]event.ValueCount, error)
 	Get(id string) (insight.Insight, bool)
 	Records(id string) []insight.Record
 	// Active returns what goes on, in order of start.
@@ -410,6 +412,8 @@ func (a *API) routes() []route {
 	rs := []route{
 		{getPost, "/api/v1/insights", a.query(a.listInsights), false},
 		{get, "/api/v1/insights/live", http.HandlerFunc(a.live), true},
+		{get, "/api/v1/insights/fields", a.query(a.insightFields), false},
+		{getPost, "/api/v1/insights/field/{name}/values", a.query(a.insightValues), false},
 		{get, "/api/v1/insights/{id}", a.query(a.getInsight), false},
 		{get, "/api/v1/insights/{id}/events", a.query(a.insightEvents), false},
 		{get, "/api/v1/insights/{id}/records", a.query(a.insightRecords), false},

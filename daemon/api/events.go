@@ -93,7 +93,7 @@ func newEventList(p event.Page) eventList {
 	return l
 }
 
-// filter returns the filter of a question for events.
+// filter returns the filter of a question.
 func (q *request) filter() string {
 	f := q.text("filter")
 	if !utf8.ValidString(f) {
@@ -213,7 +213,7 @@ func (a *API) eventVolume(q *request) (any, error) {
 // field checks that there is a field of that name.
 func (q *request) field(param, name string) {
 	if _, ok := event.FieldByName(name); !ok {
-		q.invalid(param, errNoField(name))
+		q.invalid(param, errNoField(name, eventNames()))
 	}
 }
 
@@ -221,8 +221,18 @@ func (q *request) field(param, name string) {
 type fieldView struct {
 	Name string `json:"name"`
 	Help string `json:"help"`
-	// List says that an event can have several values of it.
+	// List says that there can be several values of it.
 	List bool `json:"list"`
+}
+
+type fieldList struct {
+	Fields []fieldView `json:"fields"`
+}
+
+// valueList is the values of a field, the most frequent first.
+type valueList struct {
+	Field  string             `json:"field"`
+	Values []event.ValueCount `json:"values"`
 }
 
 func (a *API) eventFields(*request) (any, error) {
@@ -230,15 +240,13 @@ func (a *API) eventFields(*request) (any, error) {
 	for n, f := range event.Fields {
 		out[n] = fieldView{Name: f.Name, Help: f.Help, List: f.Values != nil}
 	}
-	return struct {
-		Fields []fieldView `json:"fields"`
-	}{out}, nil
+	return fieldList{out}, nil
 }
 
 func (a *API) eventValues(q *request) (any, error) {
 	name := q.PathValue("name")
 	if _, ok := event.FieldByName(name); !ok {
-		return nil, notFound("%v", errNoField(name))
+		return nil, notFound("%v", errNoField(name, eventNames()))
 	}
 	vq := event.ValuesQuery{Filter: q.filter(), Field: name, Contains: q.text("contains"), Limit: q.limit(defaultValues)}
 	vq.From, vq.To = q.bounded(defaultSpan)
@@ -256,10 +264,7 @@ func (a *API) eventValues(q *request) (any, error) {
 	if values == nil {
 		values = []event.ValueCount{}
 	}
-	return struct {
-		Field  string             `json:"field"`
-		Values []event.ValueCount `json:"values"`
-	}{name, values}, nil
+	return valueList{name, values}, nil
 }
 
 type paramError string
@@ -272,10 +277,14 @@ func errTooManyPoints(n int64, most int) error {
 	return paramError("the range has " + strconv.FormatInt(n, 10) + " steps, more than " + strconv.Itoa(most) + "; take a longer step or a shorter range")
 }
 
-func errNoField(name string) error {
+func errNoField(name string, names []string) error {
+	return paramError("there is no field " + strconv.Quote(name) + "; there are " + strings.Join(names, ", "))
+}
+
+func eventNames() []string {
 	names := make([]string, len(event.Fields))
 	for n, f := range event.Fields {
 		names[n] = f.Name
 	}
-	return paramError("there is no field " + strconv.Quote(name) + "; there are " + strings.Join(names, ", "))
+	return names
 }

@@ -58,6 +58,9 @@ func goldens(w *world) []golden {
 		get("insight-superseded.json", "/api/v1/insights/{id}", "/api/v1/insights/"+w.ids["former"]),
 		get("insights-empty.json", "/api/v1/insights", "/api/v1/insights?type=LogGapInsight"),
 		get("insights-warning.json", "/api/v1/insights", "/api/v1/insights?typ=LogGapInsight&limit=1"),
+		get("insights-filter.json", "/api/v1/insights", "/api/v1/insights?filter="+e(`type=~"Api.*" country!="NL" "runinstances"`)+"&region=eu-central-1&region=us-east-1"),
+		get("insights-fields.json", "/api/v1/insights/fields", "/api/v1/insights/fields"),
+		get("insights-values.json", "/api/v1/insights/field/{name}/values", "/api/v1/insights/field/type/values?contains=INSIGHT"),
 		get("insight.json", "/api/v1/insights/{id}", "/api/v1/insights/"+w.ids["calls"]),
 		get("insight-events.json", "/api/v1/insights/{id}/events", "/api/v1/insights/"+w.ids["failures"]+"/events?limit=3&raw=true"),
 		get("insight-samples.json", "/api/v1/insights/{id}/events", "/api/v1/insights/"+w.ids["account"]+"/events"),
@@ -72,6 +75,7 @@ func goldens(w *world) []golden {
 		said("error-feedback-conflict.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["former"]+"/feedback", `{"verdict":"up"}`, http.StatusConflict),
 		said("identity-rebaseline.json", "/api/v1/identities/{id}/rebaseline", "/api/v1/identities/0a1b2c3d/rebaseline", `{"note":"moved to another team"}`, http.StatusOK),
 		get("incidents.json", "/api/v1/incidents", "/api/v1/incidents"),
+		get("incidents-filter.json", "/api/v1/incidents", "/api/v1/incidents?filter="+e(`type="ApiErrorRateInsight"`)),
 		get("incident.json", "/api/v1/incidents/{id}", "/api/v1/incidents/5f0c2a9be1d34c77"),
 		get("events.json", "/api/v1/events", "/api/v1/events?limit=3&filter="+e(`outcome="error" identity=~".*/anna"`)),
 		get("events-raw.json", "/api/v1/events", "/api/v1/events?direction=forward&raw=true&limit=1&end=1773057600"),
@@ -96,6 +100,7 @@ func goldens(w *world) []golden {
 		get("metadata.json", "/api/v1/metadata", "/api/v1/metadata"),
 		fails("error-parameter.json", "/api/v1/insights", "/api/v1/insights?start=yesterday", http.StatusBadRequest),
 		fails("error-filter.json", "/api/v1/events", "/api/v1/events?filter="+e(`identity=anna`), http.StatusBadRequest),
+		fails("error-insight-filter.json", "/api/v1/insights", "/api/v1/insights?filter="+e(`identiy="anna"`), http.StatusBadRequest),
 		fails("error-not-found.json", "/api/v1/insights/{id}", "/api/v1/insights/unknown", http.StatusNotFound),
 		fails("error-query.json", "/api/v1/query", "/api/v1/query?query="+e("sum("), http.StatusBadRequest),
 		{"push.json", http.MethodPost, "/api/v1/events", "/api/v1/events", `{"Records":[` + push + `,{"no":"record"},` + push + `]}`, http.StatusOK},
@@ -244,6 +249,9 @@ func TestOpenAPI(t *testing.T) {
 // sampleValue is a value that a parameter may have.
 func sampleValue(p *openapi3.Parameter) string {
 	s := p.Schema.Value
+	if s.Type.Is("array") {
+		s = s.Items.Value
+	}
 	switch {
 	case len(s.Enum) > 0:
 		return s.Enum[0].(string)

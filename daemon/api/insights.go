@@ -66,30 +66,40 @@ func (a *API) records(is []insight.Insight) []insight.Record {
 // insightQuery reads the filters for insights.
 func insightQuery(q *request) insight.Query {
 	iq := insight.Query{
+		Filter:        insightFilter(q),
 		Types:         q.texts("type"),
 		State:         insightState(q),
-		Provider:      q.text("provider"),
-		Account:       q.text("account"),
-		Region:        q.text("region"),
-		Service:       q.text("service"),
-		Operation:     q.text("operation"),
-		Object:        q.text("object"),
-		Identity:      q.text("identity"),
-		UserType:      q.text("user_type"),
-		IP:            q.text("ip"),
-		Country:       q.text("country"),
+		Provider:      q.texts("provider"),
+		Account:       q.texts("account"),
+		Region:        q.texts("region"),
+		Service:       q.texts("service"),
+		Operation:     q.texts("operation"),
+		Object:        q.whole("object"),
+		Identity:      q.whole("identity"),
+		UserType:      q.texts("user_type"),
+		IP:            q.texts("ip"),
+		Country:       q.texts("country"),
 		MinConfidence: q.number("min_confidence", 0, 1),
-		Level:         q.oneOf("level", "Low", "Medium", "High"),
-		Severity:      insight.Severity(q.oneOf("severity", "Low", "Medium", "High", "Critical")),
-		KRI:           q.text("kri"),
+		Level:         q.someOf("level", "Low", "Medium", "High"),
+		Severity:      q.someOf("severity", "Low", "Medium", "High", "Critical"),
+		KRI:           q.whole("kri"),
 		HighRisk:      q.truth("high_risk"),
-		Incident:      q.text("incident"),
+		Incident:      q.texts("incident"),
 		Suppressed:    q.truth("suppressed"),
 		Provisional:   q.truth("provisional"),
 		Q:             q.text("q"),
 	}
 	iq.From, iq.To = q.span()
 	return iq
+}
+
+// insightFilter reads the filter of a question for insights.
+func insightFilter(q *request) *insight.Filter {
+	f, err := insight.ParseFilter(q.filter())
+	if err != nil && q.wrong == nil {
+		q.wrong = badData("invalid query: %v", err)
+	}
+	return f
 }
 
 func insightState(q *request) insight.State {
@@ -154,7 +164,7 @@ func (a *API) getInsight(q *request) (any, error) {
 		}
 	}
 	if in.Incident != "" {
-		page, err := a.o.Insights.List(insight.Query{Incident: in.Incident, Limit: maxRelated + 1})
+		page, err := a.o.Insights.List(insight.Query{Incident: insight.Words{in.Incident}, Limit: maxRelated + 1})
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +172,7 @@ func (a *API) getInsight(q *request) (any, error) {
 	}
 	if in.Identity != "" {
 		page, err := a.o.Insights.List(insight.Query{
-			Provider: in.Provider, Account: in.Account, Identity: in.Identity, Limit: maxRelated + 1,
+			Provider: insight.Words{in.Provider}, Account: insight.Words{in.Account}, Identity: insight.Words{in.Identity}, Limit: maxRelated + 1,
 			From: in.Start.Add(-24 * time.Hour), To: in.Start.Add(24 * time.Hour),
 		})
 		if err != nil {
@@ -171,6 +181,33 @@ func (a *API) getInsight(q *request) (any, error) {
 		add(page.Insights, "identity")
 	}
 	return v, nil
+}
+
+func (a *API) insightFields(*request) (any, error) {
+	out := fieldList{make([]fieldView, len(insight.Fields))}
+	for n, f := range insight.Fields {
+		out.Fields[n] = fieldView{Name: f.Name, Help: f.Help, List: f.Values != nil}
+	}
+	return out, nil
+}
+
+// insightValues answers the values that insights have of a field, over all that
+// are kept where no range is given.
+func (a *API) insightValues(q *request) (any, error) {
+	name := q.PathValue("name")
+	if _, ok := insight.FieldByName(name); !ok {
+		return nil, notFound("%v", errNoField(name, insight.FieldNames()))
+	}
+	vq := insight.ValuesQuery{Filter: insightFilter(q), Field: name, Contains: q.text("contains"), Limit: q.limit(defaultValues)}
+	vq.From, vq.To = q.span()
+	if q.wrong != nil {
+		return nil, q.wrong
+	}
+	values, err := a.o.Insights.Values(vq)
+	if err != nil {
+		return nil, err
+	}
+	return valueList{name, values}, nil
 }
 
 func (a *API) insightRecords(q *request) (any, error) {
@@ -247,8 +284,8 @@ type incidentList struct {
 
 func (a *API) listIncidents(q *request) (any, error) {
 	iq := insight.IncidentQuery{
-		Provider: q.text("provider"), Account: q.text("account"), Identity: q.text("identity"),
-		Limit: q.limit(insight.DefaultLimit), Next: q.text("next"),
+		Provider: q.texts("provider"), Account: q.texts("account"), Identity: q.whole("identity"),
+		Filter: insightFilter(q), Limit: q.limit(insight.DefaultLimit), Next: q.text("next"),
 	}
 	switch q.oneOf("state", "active", "ended") {
 	case "active":

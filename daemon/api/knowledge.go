@@ -81,7 +81,9 @@ func (a *API) getIdentity(q *request) (any, error) {
 
 // profile puts the newest insights of an identity into its profile.
 func (a *API) profile(p insight.Profile) (insight.Profile, error) {
-	page, err := a.o.Insights.List(insight.Query{Provider: p.Provider, Account: p.Account, Identity: p.Identity, Limit: maxProfileInsights})
+	page, err := a.o.Insights.List(insight.Query{
+		Provider: insight.Words{p.Provider}, Account: insight.Words{p.Account}, Identity: insight.Words{p.Identity}, Limit: maxProfileInsights,
+	})
 	if err != nil {
 		return p, err
 	}

@@ -91,6 +91,23 @@ func (q *request) texts(name string) []string {
 	return out
 }
 
+// whole returns all values of a parameter that may have commas in it.
+func (q *request) whole(name string) []string {
+	q.asked[name] = true
+	return slices.DeleteFunc(slices.Clone(q.Form[name]), func(v string) bool { return v == "" })
+}
+
+// someOf returns all values of a parameter that have to be of some words.
+func (q *request) someOf(name string, words ...string) []string {
+	vs := q.texts(name)
+	for _, v := range vs {
+		if !slices.Contains(words, v) {
+			q.invalid(name, fmt.Errorf("%q is not one of %s", v, strings.Join(words, ", ")))
+		}
+	}
+	return vs
+}
+
 // oneOf returns the value of a parameter that has to be one of some words.
 func (q *request) oneOf(name string, words ...string) string {
 	v := q.text(name)

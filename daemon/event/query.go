@@ -65,7 +65,7 @@ type ValuesQuery struct {
 	From, To time.Time
 	// Field is the field whose values are asked for.
 	Field string
-	// Contains keeps the values that contain this text.
+	// Contains keeps the values that contain this text, without regard to case.
 	Contains string
 	Limit    int
 }

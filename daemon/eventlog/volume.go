@@ -367,8 +367,9 @@ func (l *Log) Values(ctx context.Context, q event.ValuesQuery) ([]event.ValueCou
 	if err != nil {
 		return nil, err
 	}
+	contains := strings.ToLower(q.Contains)
 	out := slices.DeleteFunc(y.sorted(), func(v event.ValueCount) bool {
-		return v.Value == "" || !strings.Contains(v.Value, q.Contains)
+		return v.Value == "" || !strings.Contains(strings.ToLower(v.Value), contains)
 	})
 	return slices.Clone(out[:min(limit, len(out))]), nil
 }

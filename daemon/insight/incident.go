@@ -38,7 +38,9 @@ type Incident struct {
 type IncidentQuery struct {
 	// State is StateStart or StateEnd.
 	State                       State
-	Provider, Account, Identity string
+	Provider, Account, Identity Words
+	// Filter asks for incidents with an insight that fits.
+	Filter *Filter
 	// From and To ask for incidents that were active in that range.
 	From, To time.Time
 	// Limit is how many a page holds at the most; 0 is DefaultLimit.
@@ -68,8 +70,9 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 	txn := s.db.Txn(false)
 	best := top[string]{n: q.Limit + 1, o: o}
 	var sum Incident
+	fits := false // One of the insights does.
 	finish := func() {
-		if sum.Insights == 0 {
+		if !fits {
 			return
 		}
 		sum.close()
@@ -85,9 +88,10 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 		}
 		if sum.Insights > 0 && sum.ID != i.Incident {
 			finish()
-			sum = Incident{}
+			sum, fits = Incident{}, false
 		}
 		sum.join(i)
+		fits = fits || q.Filter.Match(i)
 		return true
 	})
 	if err != nil {
@@ -109,9 +113,8 @@ func (s *Store) Incidents(q IncidentQuery) ([]Incident, string, error) {
 }
 
 func (q *IncidentQuery) fits(in *Incident) bool {
-	is := func(want, have string) bool { return want == "" || want == have }
-	return is(string(q.State), string(in.State)) && is(q.Provider, in.Provider) && is(q.Account, in.Account) &&
-		is(q.Identity, in.Identity) && (q.To.IsZero() || in.Start.Before(q.To)) &&
+	return (q.State == "" || q.State == in.State) && q.Provider.fit(in.Provider) && q.Account.fit(in.Account) &&
+		q.Identity.fit(in.Identity) && (q.To.IsZero() || in.Start.Before(q.To)) &&
 		(q.From.IsZero() || in.State == StateStart || !in.End.Before(q.From))
 }
 

@@ -20,29 +20,43 @@ var ErrQuery = errors.New("bad question for insights")
 // DefaultLimit is how many insights a page holds where a query does not say.
 const DefaultLimit = 100
 
+// Words are words of which one has to fit. No words ask for nothing.
+type Words []string
+
+func (w Words) fit(have string) bool { return len(w) == 0 || slices.Contains(w, have) }
+
+// only returns the one word that fits, empty where there are several or none.
+func (w Words) only() string {
+	if len(w) != 1 {
+		return ""
+	}
+	return w[0]
+}
+
 // Query asks for insights. A field at its zero value asks for nothing.
 type Query struct {
-	// Types are the insight types of which one has to fit.
-	Types []string
+	// Filter selects among what the rest of the query asks for.
+	Filter *Filter
+	// Types are the insight types.
+	Types Words
 	// State is the state that the insight is in. Where it is empty, withdrawn
-	// ones are left out.
+	// ones are left out unless the filter names the state.
 	State                      State
-	Provider, Account, Region  string
-	Service, Operation         string
-	Object, Identity, UserType string
-	IP, Country                string
+	Provider, Account, Region  Words
+	Service, Operation         Words
+	Object, Identity, UserType Words
+	IP, Country                Words
 	MinConfidence              float64
-	Level                      string
-	Severity                   Severity
-	KRI, Incident              string
+	Level, Severity            Words
+	KRI, Incident              Words
 	HighRisk, Suppressed       *bool
 	// Provisional asks for what waits for the final pass, or for the rest.
 	Provisional *bool
 	// From and To ask for insights that were active at some time from From,
 	// inclusive, to To, exclusive.
 	From, To time.Time
-	// Q is a part, without regard to case, of the summary, the object, the
-	// identity, the operation, an address, a key, a resource or the id.
+	// Q is a part, without regard to case, of what the insight says: its summary,
+	// its reasons, or any of its words.
 	Q string
 	// Sort is one of SortKeys, the highest first where a minus stands before
 	// it. The default is the newest start first: "-start".
@@ -169,17 +183,23 @@ func (s *Store) List(q Query) (Page, error) {
 // index names the index that leaves the fewest to look at, and the beginning of
 // its keys. It is that of starts where no other helps.
 func (q *Query) index() (string, []byte) {
+	if id := q.Filter.equal("id"); id != "" {
+		return indexID, textKey(id)
+	}
+	for _, by := range []struct {
+		index, field string
+		words        Words
+	}{{indexIncident, "incident", q.Incident}, {indexIdentity, "identity", q.Identity}, {indexObject, "object", q.Object}} {
+		if w := cmp.Or(by.words.only(), q.Filter.equal(by.field)); w != "" {
+			return by.index, textKey(w)
+		}
+	}
+	provider, account := q.Provider.only(), q.Account.only()
 	switch {
-	case q.Incident != "":
-		return indexIncident, textKey(q.Incident)
-	case q.Identity != "":
-		return indexIdentity, textKey(q.Identity)
-	case q.Object != "":
-		return indexObject, textKey(q.Object)
 	case q.State == StateStart, q.State == StateWithdrawn:
 		return indexState, textKey(string(q.State))
-	case q.Provider != "" && q.Account != "":
-		return indexAccount, textKey(q.Provider, q.Account)
+	case provider != "" && account != "":
+		return indexAccount, textKey(provider, account)
 	}
 	return indexStart, nil
 }
@@ -190,9 +210,10 @@ func (q *Query) index() (string, []byte) {
 func (q *Query) find(txn *memdb.Txn, o order, after *place) ([]*entry, error) {
 	match := q.matcher()
 	index, prefix := q.index()
-	few := index == indexIncident || index == indexIdentity || index == indexObject
+	few := index == indexID || index == indexIncident || index == indexIdentity || index == indexObject
 	sorted := false
 	switch name := strings.TrimPrefix(o.name, "-"); {
+	case index == indexID: // It is one at the most, and the index has no starts.
 	case name == "start":
 		sorted = true
 	case name == "end" && !few:
@@ -290,25 +311,25 @@ func (t *top[T]) sorted() []T {
 
 // matcher returns what decides whether an insight fits.
 func (q *Query) matcher() func(*Insight) bool {
-	is := func(want, have string) bool { return want == "" || want == have }
-	text := strings.ToLower(q.Q)
-	return func(i *Insight) bool {
-		if q.State == "" && i.State == StateWithdrawn || q.State != "" && i.State != q.State {
-			return false
-		}
-		if len(q.Types) > 0 && !slices.Contains(q.Types, i.Type) {
-			return false
-		}
-		return is(q.Provider, i.Provider) && is(q.Account, i.Account) && is(q.Region, i.Region) &&
-			is(q.Service, i.Service) && is(q.Operation, i.Operation) && is(q.Object, i.Object) &&
-			is(q.Identity, i.Identity) && is(q.UserType, i.UserType) && is(q.KRI, i.KRI) &&
-			is(q.Incident, i.Incident) && is(string(q.Severity), string(i.Severity)) &&
-			i.Confidence >= q.MinConfidence && is(q.Level, Level(i.Confidence)) &&
-			(q.HighRisk == nil || *q.HighRisk == i.HighRisk) &&
-			(q.Provisional == nil || *q.Provisional == i.Provisional) &&
-			(q.Suppressed == nil || *q.Suppressed == (i.Suppressed != "")) &&
-			i.during(q.From, q.To) && i.from(q.IP, q.Country) && (text == "" || i.mentions(text))
+	if q.State == "" && !q.Filter.names(fieldState) {
+		return func(i *Insight) bool { return i.State != StateWithdrawn && q.fits(i) }
 	}
+	return q.fits
+}
+
+// fits reports whether an insight is one that is asked for, withdrawn or not.
+func (q *Query) fits(i *Insight) bool {
+	return (q.State == "" || q.State == i.State) && q.Types.fit(i.Type) &&
+		q.Provider.fit(i.Provider) && q.Account.fit(i.Account) && q.Region.fit(i.Region) &&
+		q.Service.fit(i.Service) && q.Operation.fit(i.Operation) && q.Object.fit(i.Object) &&
+		q.Identity.fit(i.Identity) && q.UserType.fit(i.UserType) && q.KRI.fit(i.KRI) &&
+		q.Incident.fit(i.Incident) && q.Severity.fit(string(i.Severity)) &&
+		i.Confidence >= q.MinConfidence && q.Level.fit(Level(i.Confidence)) &&
+		(q.HighRisk == nil || *q.HighRisk == i.HighRisk) &&
+		(q.Provisional == nil || *q.Provisional == i.Provisional) &&
+		(q.Suppressed == nil || *q.Suppressed == (i.Suppressed != "")) &&
+		i.during(q.From, q.To) && i.from(q.IP, q.Country) && q.Filter.Match(i) &&
+		(q.Q == "" || i.mentions(strings.ToLower(q.Q)))
 }
 
 // during reports whether the insight was active at some time from from to to.
@@ -327,21 +348,24 @@ func (i *Insight) during(from, to time.Time) bool {
 }
 
 // from reports whether one address behind the insight fits both.
-func (i *Insight) from(ip, country string) bool {
-	if ip == "" && country == "" {
+func (i *Insight) from(ip, country Words) bool {
+	if len(ip) == 0 && len(country) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool {
-		return (ip == "" || s.IP == ip) && (country == "" || s.Country == country)
-	})
+	return slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool { return ip.fit(s.IP) && country.fit(s.Country) })
 }
 
 // mentions reports whether the lower-case text is part of what the insight says.
 func (i *Insight) mentions(text string) bool {
 	has := func(s string) bool { return containsFold(s, text) }
-	return has(i.Summary) || has(i.Object) || has(i.Identity) || has(i.Operation) || has(i.ID) || has(i.Type) ||
-		slices.ContainsFunc(i.Resources, has) || slices.ContainsFunc(i.AccessKeyIDs, has) ||
-		slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool { return has(s.IP) })
+	for _, s := range []string{i.Summary, i.Object, i.Identity, i.Operation, i.Service, i.Account, i.Region, i.ID, i.Type, i.KRI, i.UserType, i.Suppressed} {
+		if has(s) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(i.Resources, has) || slices.ContainsFunc(i.AccessKeyIDs, has) || slices.ContainsFunc(i.Attack, has) ||
+		slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool { return has(s.IP) }) ||
+		slices.ContainsFunc(i.Reasons, func(r Reason) bool { return has(r.Text) })
 }
 
 // containsFold reports whether the lower-case text is part of s, without regard
@@ -408,11 +432,4 @@ func (s *Store) Active() []Insight {
 
 // Matches reports whether the query would find the insight, whatever page it is
 // on. Where it names no state, withdrawn insights match too.
-func (q *Query) Matches(i *Insight) bool {
-	if q.State == "" && i.State == StateWithdrawn {
-		w := *i
-		w.State = StateEnd
-		return q.matcher()(&w)
-	}
-	return q.matcher()(i)
-}
+func (q *Query) Matches(i *Insight) bool { return q.fits(i) }

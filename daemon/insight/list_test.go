@@ -38,7 +38,7 @@ func TestList(t *testing.T) {
 	f(Query{Sort: "start"}, "abc")
 	f(Query{Sort: "-start"}, "cba")
 	f(Query{Sort: "-confidence"}, "acb")
-	f(Query{Sort: "-severity", Provider: "aws"}, "ab")
+	f(Query{Sort: "-severity", Provider: Words{"aws"}}, "ab")
 	f(Query{Sort: "-score", Types: []string{TypeAPICallRate}}, "ca")
 	f(Query{Sort: "end"}, "c"+smaller(a.ID, b.ID, names))
 	f(Query{Types: []string{TypeIP}}, "b")
@@ -46,26 +46,26 @@ func TestList(t *testing.T) {
 	f(Query{Types: []string{"Nothing"}}, "")
 	f(Query{State: StateStart}, "ba")
 	f(Query{State: StateEnd}, "c")
-	f(Query{Provider: "azure"}, "c")
-	f(Query{Provider: "aws", Account: a.Account}, "ba")
-	f(Query{Region: "us-east-1"}, "b")
-	f(Query{Service: "ec2.amazonaws.com"}, "ca")
-	f(Query{Operation: "RunInstances"}, "ca")
-	f(Query{Object: "203.0.113.9"}, "b")
-	f(Query{Identity: a.Identity}, "a")
-	f(Query{UserType: "IAMUser"}, "ca")
-	f(Query{IP: "203.0.113.10"}, "b")
-	f(Query{Country: "DE"}, "cba")
-	f(Query{IP: "203.0.113.10", Country: "NL"}, "")
+	f(Query{Provider: Words{"azure"}}, "c")
+	f(Query{Provider: Words{"aws"}, Account: Words{a.Account}}, "ba")
+	f(Query{Region: Words{"us-east-1"}}, "b")
+	f(Query{Service: Words{"ec2.amazonaws.com"}}, "ca")
+	f(Query{Operation: Words{"RunInstances"}}, "ca")
+	f(Query{Object: Words{"203.0.113.9"}}, "b")
+	f(Query{Identity: Words{a.Identity}}, "a")
+	f(Query{UserType: Words{"IAMUser"}}, "ca")
+	f(Query{IP: Words{"203.0.113.10"}}, "b")
+	f(Query{Country: Words{"DE"}}, "cba")
+	f(Query{IP: Words{"203.0.113.10"}, Country: Words{"NL"}}, "")
 	f(Query{MinConfidence: 0.95}, "ca")
-	f(Query{Level: "Low"}, "b")
-	f(Query{Severity: SeverityCritical}, "a")
-	f(Query{KRI: "Data Loss"}, "a")
+	f(Query{Level: Words{"Low"}}, "b")
+	f(Query{Severity: Words{string(SeverityCritical)}}, "a")
+	f(Query{KRI: Words{"Data Loss"}}, "a")
 	f(Query{HighRisk: &yes}, "a")
 	f(Query{HighRisk: &no}, "cb")
 	f(Query{Suppressed: &yes}, "b")
 	f(Query{Suppressed: &no}, "ca")
-	f(Query{Incident: a.Incident}, "a")
+	f(Query{Incident: Words{a.Incident}}, "a")
 	f(Query{Q: "RUNinst"}, "cba")
 	f(Query{Q: "USER-20"}, "c")
 	f(Query{Q: "203.0.113.10"}, "b")
@@ -98,7 +98,7 @@ func TestPages(t *testing.T) {
 		i.ID = ID(i.Type, streamOf(i), i.Region, i.Object, i.Identity, i.Start)
 		put(t, s, i)
 	}
-	for _, filter := range []Query{{}, {Provider: "aws", Account: "111122223333"}, {State: StateStart}} {
+	for _, filter := range []Query{{}, {Provider: Words{"aws"}, Account: Words{"111122223333"}}, {State: StateStart}} {
 		for _, sort := range []string{"", "start", "-start", "confidence", "-severity", "end"} {
 			whole := filter
 			whole.Sort, whole.Limit = sort, 100
@@ -169,6 +169,16 @@ func TestIncidents(t *testing.T) {
 	require.Empty(t, next)
 	require.Equal(t, "x", list[0].ID)
 
+	// One insight that fits is enough, and the incident is summed up whole.
+	list, _, err = s.Incidents(IncidentQuery{Filter: parse(t, `suppressed="true"`), Account: Words{a.Account, "another"}})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, "x", list[0].ID)
+	require.Equal(t, 2, list[0].Insights)
+	list, _, err = s.Incidents(IncidentQuery{Filter: parse(t, `suppressed="true"`), Account: Words{"another"}})
+	require.NoError(t, err)
+	require.Empty(t, list)
+
 	list, _, err = s.Incidents(IncidentQuery{State: StateEnd})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
@@ -205,7 +215,7 @@ func BenchmarkList(b *testing.B) {
 	for name, q := range map[string]Query{
 		"newest":     {},
 		"confidence": {Sort: "-confidence"},
-		"identity":   {Identity: sample(5000).Identity},
+		"identity":   {Identity: Words{sample(5000).Identity}},
 		"text":       {Q: "user-9999"},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -68,3 +68,11 @@ func put(t *testing.T, s *Store, is ...Insight) {
 func streamOf(i Insight) event.StreamKey {
 	return event.StreamKey{Provider: i.Provider, Account: i.Account}
 }
+
+// parse reads a filter that is right.
+func parse(t testing.TB, s string) *Filter {
+	t.Helper()
+	f, err := ParseFilter(s)
+	require.NoError(t, err)
+	return f
+}
