@@ -1,9 +1,6 @@
 package models
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // bandLower is the probability with which a count lies below the lower band.
 const bandLower = 0.01
@@ -20,12 +17,12 @@ type Band struct {
 // yields what was expected from minute from up to minute to, in steps of step
 // minutes. Each band is made from what came before its start. The family is
 // read and not changed; it is as it is now, since its own past is not kept.
-func Bands(f *Family, birth Minute, counts iter.Seq2[Minute, float64], from, to Minute, step int) iter.Seq[Band] {
+// group is with whom the series is compared.
+func Bands(f *Family, birth Minute, group Group, counts iter.Seq2[Minute, float64], from, to Minute, step int) iter.Seq[Band] {
 	return func(yield func(Band) bool) {
-		g := *f
-		g.gaps = slices.Clone(f.gaps)
+		g := f.Clone()
 		g.dry, g.begun = true, true
-		b := bander{f: &g, c: NewCount(birth, Workload), next: from, to: to, step: Minute(max(1, step))}
+		b := bander{f: g, c: NewCount(birth, group), next: from, to: to, step: Minute(max(1, step))}
 		for m, n := range counts {
 			if m >= to {
 				break

@@ -32,7 +32,7 @@ func TestBands(t *testing.T) {
 	require.NoError(t, err)
 	for _, step := range []int{1, 5, 15, 60, 1440} {
 		from, to := epoch+2*weekMinutes, epoch+3*weekMinutes
-		bands := slices.Collect(Bands(r.f, epoch, history(samples), from, to, step))
+		bands := slices.Collect(Bands(r.f, epoch, Workload, history(samples), from, to, step))
 		require.Len(t, bands, int(to-from)/step)
 		inside := 0
 		sums := map[Minute]float64{}
@@ -56,23 +56,23 @@ func TestBands(t *testing.T) {
 
 	// What is expected at a time does not depend on what came after, nor on
 	// where the range begins.
-	full := slices.Collect(Bands(r.f, epoch, history(samples), epoch, epoch+2*weekMinutes, 60))
+	full := slices.Collect(Bands(r.f, epoch, Workload, history(samples), epoch, epoch+2*weekMinutes, 60))
 	cut, _ := slices.BinarySearchFunc(samples, epoch+2*weekMinutes, func(s sample, m Minute) int { return int(s.m - m) })
-	part := slices.Collect(Bands(r.f, epoch, history(samples[:cut]), epoch+weekMinutes, epoch+2*weekMinutes, 60))
+	part := slices.Collect(Bands(r.f, epoch, Workload, history(samples[:cut]), epoch+weekMinutes, epoch+2*weekMinutes, 60))
 	require.Equal(t, full[7*24:], part)
 
 	// A reader that has enough, an empty range, a series without calls, and a
 	// time before its birth.
-	for b := range Bands(r.f, epoch, history(samples), epoch, epoch+weekMinutes, 5) {
+	for b := range Bands(r.f, epoch, Workload, history(samples), epoch, epoch+weekMinutes, 5) {
 		require.Equal(t, epoch, b.Start)
 		break
 	}
-	require.Empty(t, slices.Collect(Bands(r.f, epoch, history(samples), epoch, epoch, 5)))
-	none := slices.Collect(Bands(r.f, epoch, history(nil), epoch+weekMinutes, epoch+weekMinutes+10, 5))
+	require.Empty(t, slices.Collect(Bands(r.f, epoch, Workload, history(samples), epoch, epoch, 5)))
+	none := slices.Collect(Bands(r.f, epoch, Workload, history(nil), epoch+weekMinutes, epoch+weekMinutes+10, 5))
 	require.Len(t, none, 2)
 	require.Less(t, none[0].Expected, 0.01)
 	require.Greater(t, none[0].Upper, 19.0)
-	require.Equal(t, []Band{{Start: epoch - 5}}, slices.Collect(Bands(r.f, epoch, history(nil), epoch-5, epoch, 5)))
+	require.Equal(t, []Band{{Start: epoch - 5}}, slices.Collect(Bands(r.f, epoch, Workload, history(nil), epoch-5, epoch, 5)))
 }
 
 // BenchmarkBands is the bands of a week by five minutes over a month's history.
@@ -84,7 +84,7 @@ func BenchmarkBands(b *testing.B) {
 	}
 	n := 0
 	for b.Loop() {
-		for range Bands(f, epoch, history(samples), epoch+3*weekMinutes, epoch+4*weekMinutes, 5) {
+		for range Bands(f, epoch, Workload, history(samples), epoch+3*weekMinutes, epoch+4*weekMinutes, 5) {
 			n++
 		}
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"iter"
 	"math"
+	"slices"
 )
 
 // Family is what the series of one stream and one kind share: parameters, the
@@ -40,6 +41,13 @@ func newFamily(p Params, shipped *prior) *Family {
 		}
 	}
 	return f
+}
+
+// Clone returns a copy that shares nothing that changes.
+func (f *Family) Clone() *Family {
+	g := *f
+	g.gaps = slices.Clone(f.gaps)
+	return &g
 }
 
 // pool is what the series of a series' group share.

@@ -23,8 +23,10 @@ type insightView struct {
 	// Revisions is how often something else was said of it.
 	Revisions int `json:"revisions"`
 	// Filter selects the events behind it, in the filter language of events.
-	Filter  string    `json:"filter"`
-	Related []related `json:"related"`
+	Filter string `json:"filter"`
+	// Selector is its series, as bands takes it; absent where it has none.
+	Selector string    `json:"selector,omitempty"`
+	Related  []related `json:"related"`
 	// Feedback is what was said of it, the newest first.
 	Feedback []insight.Feedback `json:"feedback"`
 	// ConfirmedBy is what confirmed such insights as normal, where that keeps
@@ -142,7 +144,7 @@ func (a *API) getInsight(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := insightView{Insight: a.linked(in.Record()), Filter: in.Filter, Related: []related{}, Feedback: listed(a.o.Reviews.Feedback(in.ID))}
+	v := insightView{Insight: a.linked(in.Record()), Filter: in.Filter, Selector: in.Selector, Related: []related{}, Feedback: listed(a.o.Reviews.Feedback(in.ID))}
 	if f, ok := a.o.Reviews.FeedbackByID(in.ConfirmedBy); ok {
 		v.ConfirmedBy = &f
 	}

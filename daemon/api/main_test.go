@@ -181,9 +181,11 @@ func (w *world) putInsights() {
 			Attribute: "userAgent", Insight: []insight.ValueAverage{{Value: "aws-cli", Average: 3}}, Baseline: []insight.ValueAverage{{Value: "console", Average: 0.1}},
 		}},
 		Filter:   fmt.Sprintf(`provider="aws" account=%q identity=%q service="ec2.amazonaws.com" operation="RunInstances"`, worldAccount, worldAnna),
+		Selector: fmt.Sprintf(`activity_identity_api_events{provider="aws",account=%q,region="eu-central-1",identity=%q,service="ec2.amazonaws.com",operation="RunInstances",access="write",outcome="success"}`, worldAccount, worldAnna),
 		Observed: 3, Expected: 0.1, Upper: 1.2,
 	}
 	failures := calls
+	failures.Selector = ""
 	failures.Type, failures.HighRisk, failures.Severity, failures.Confidence, failures.Score = insight.TypeAPIErrorRate, false, insight.SeverityMedium, 0.61, 2.4
 	failures.Summary = "anna: 3 errors a minute, usually none"
 	failures.Filter = fmt.Sprintf(`provider="aws" account=%q identity=%q outcome="error"`, worldAccount, worldAnna)

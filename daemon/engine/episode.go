@@ -354,7 +354,7 @@ func (s *stream) describe(x *modelled, m models.Minute, v models.Verdict, found 
 	in.Attack = attack(x.key.kind, found)
 	in.KRI = "Identity and Access"
 	q := s.selection(x)
-	in.Filter = q.filter(s.key)
+	in.Filter, in.Selector = q.filter(s.key), s.selector(x)
 	return in
 }
 

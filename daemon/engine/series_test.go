@@ -15,6 +15,7 @@ import (
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
+	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/tsdb"
 )
 
@@ -170,6 +171,77 @@ func TestBandsFollowTheSeries(t *testing.T) {
 	require.Less(t, b.Expected[night], 1.0)
 	_, err = l.engine.Bands(context.Background(), db.Queryable(), `up`, now.Add(-time.Hour), now, time.Hour)
 	require.ErrorIs(t, err, ErrBands)
+}
+
+// TestSelectorsSayWhatWasUnusual asks for the bands of each insight by its
+// selector: they hold the same counts as the insight, beyond what they bound.
+func TestSelectorsSayWhatWasUnusual(t *testing.T) {
+	now := epoch.Add(9 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	l.deliver(t, append(office(9), attacks()...))
+	require.NoError(t, l.engine.Advance(context.Background()))
+	kinds := map[string]bool{}
+	for _, i := range l.insights(t) {
+		if i.Selector == "" {
+			continue
+		}
+		kinds[i.Type] = true
+		from := i.Start.Truncate(time.Minute)
+		to := i.End.Truncate(time.Minute).Add(time.Minute)
+		if !to.After(from) {
+			to = from.Add(time.Minute)
+		}
+		ask := func(to time.Time, step time.Duration) insight.Band {
+			t.Helper()
+			bands, err := l.engine.Bands(context.Background(), db.Queryable(), i.Selector, from, to, step)
+			require.NoError(t, err, i.Selector)
+			require.Len(t, bands, 1, i.Selector)
+			return bands[0]
+		}
+		observed := 0.0
+		for _, v := range ask(to, time.Minute).Observed {
+			observed += v
+		}
+		require.InDelta(t, float64(i.Statistics.InsightCount), observed, 0.5, "%s: %s", i.Summary, i.Selector)
+		five := ask(from.Add(5*time.Minute), 5*time.Minute)
+		require.Greater(t, five.Observed[0], five.Upper[0], i.Summary)
+	}
+	require.True(t, kinds[insight.TypeAPICallRate] && kinds[insight.TypeAPIErrorRate], "%v", kinds)
+}
+
+func TestBandsOfSums(t *testing.T) {
+	now := epoch.Add(3 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	l.deliver(t, office(3))
+	require.NoError(t, l.engine.Advance(context.Background()))
+	ask := func(selector string) []insight.Band {
+		t.Helper()
+		bands, err := l.engine.Bands(context.Background(), db.Queryable(), selector, now.Add(-48*time.Hour), now, time.Hour)
+		require.NoError(t, err, selector)
+		return bands
+	}
+	total := func(b insight.Band) (n float64) {
+		for _, v := range b.Observed {
+			n += v
+		}
+		return n
+	}
+	single, all := 0.0, ask(`sum(activity_events)`)
+	require.Len(t, all, 1)
+	for _, b := range ask(`activity_events`) {
+		single += total(b)
+	}
+	require.Equal(t, single, total(all[0]))
+	require.Positive(t, single)
+	require.Equal(t, "activity_events", all[0].Labels["__name__"])
+	require.NotContains(t, all[0].Labels, "operation")
+	by := ask(`(sum by (operation) (activity_events{access="write"}))`)
+	require.Greater(t, len(by), 1)
+	require.Equal(t, by[0].Labels["operation"], ask(`sum without (region, outcome, access) (activity_events{access="write"})`)[0].Labels["operation"])
+	for _, wrong := range []string{`sum(rate(activity_events[5m]))`, `avg(activity_events)`, `activity_events offset 5m`, `activity_events @ 0`, `activity_events[5m]`, `sum(up)`, `sum(`} {
+		_, err := l.engine.Bands(context.Background(), db.Queryable(), wrong, now.Add(-time.Hour), now, time.Minute)
+		require.ErrorIs(t, err, ErrBands, wrong)
+	}
 }
 
 func TestModelStatesBeyondTheCapMakeRoom(t *testing.T) {

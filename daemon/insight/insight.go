@@ -120,6 +120,11 @@ type Insight struct {
 	// daemon/eventlog; together with Start and End.
 	Filter string `json:"filter,omitempty"`
 
+	// Selector is the series that was unusual, in the form that /api/v1/bands
+	// takes; empty where no stored series is what was counted. It is not part of
+	// a record.
+	Selector string `json:"selector,omitempty"`
+
 	// Observed, Expected and Upper are per minute, of the newest minute of the
 	// insight: what insight_observed, insight_expected and insight_upper show.
 	Observed float64 `json:"observed,omitempty"`

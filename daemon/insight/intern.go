@@ -93,6 +93,7 @@ func (i *Insight) share(b *Insight) {
 	text(&i.Summary, b.Summary)
 	text(&i.Incident, b.Incident)
 	text(&i.Filter, b.Filter)
+	text(&i.Selector, b.Selector)
 	text(&i.Alert.ID, b.Alert.ID)
 	alike(&i.SourceIPs, b.SourceIPs)
 	alike(&i.AccessKeyIDs, b.AccessKeyIDs)

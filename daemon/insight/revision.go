@@ -331,12 +331,13 @@ func (r revision) since(old *entry, i *Insight) revision {
 }
 
 // same reports whether two insights say the same, apart from the revision, the
-// numbers of the newest minute, what they span, and whether it is final.
+// numbers of the newest minute, what they span, which series they are of, and
+// whether it is final.
 func same(a, b *Insight) bool {
 	x, y := *a, *b
 	for _, i := range []*Insight{&x, &y} {
 		i.Revision, i.Observed, i.Expected, i.Upper, i.Provisional = 0, 0, 0, 0, false
-		i.Extent = Extent{}
+		i.Extent, i.Selector = Extent{}, ""
 	}
 	return reflect.DeepEqual(&x, &y)
 }
