@@ -1,57 +1,70 @@
-// Package plugin answers Grafana from insightd's HTTP API.
 package plugin
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/httpclient"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
+
+	"github.com/insightd/insightd/grafana-plugin/pkg/insightd"
 )
 
 // ID is the plugin's id, the same as in plugin.json.
 const ID = "insightd-insightd-datasource"
 
-// Datasource is one configured daemon.
+// Datasource is one configured daemon. Grafana makes another whenever its
+// settings change, so that it keeps little.
 type Datasource struct {
-	url    string
-	client *http.Client
+	backend.CallResourceHandler
+
+	// uid and name are how Grafana knows it: links point to it.
+	uid, name string
+	client    *insightd.Client
+	knowledge knowledge
+	fields    fieldLists
 }
 
-// New makes a datasource of its settings.
+var (
+	_ backend.QueryDataHandler      = (*Datasource)(nil)
+	_ backend.CheckHealthHandler    = (*Datasource)(nil)
+	_ backend.CallResourceHandler   = (*Datasource)(nil)
+	_ backend.StreamHandler         = (*Datasource)(nil)
+	_ instancemgmt.InstanceDisposer = (*Datasource)(nil)
+)
+
+// New makes a datasource of its settings. It asks the daemon nothing.
 func New(ctx context.Context, s backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	o, err := s.HTTPClientOptions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the datasource's settings: %w", err)
+		return nil, backend.DownstreamErrorf("reading the datasource's settings: %w", err)
 	}
-	c, err := httpclient.New(o)
+	questions, err := httpclient.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("making the HTTP client: %w", err)
+		return nil, backend.DownstreamErrorf("making the HTTP client: %w; look at TLS in the datasource's settings", err)
 	}
-	return &Datasource{url: s.URL, client: c}, nil
+	endless := httpclient.DefaultTimeoutOptions
+	if o.Timeouts != nil {
+		endless = *o.Timeouts
+	}
+	endless.Timeout = 0
+	o.Timeouts = &endless
+	streams, err := httpclient.New(o)
+	if err != nil {
+		return nil, backend.DownstreamErrorf("making the HTTP client of streams: %w", err)
+	}
+	client, err := insightd.New(insightd.Options{
+		URL: s.URL, HTTP: questions, Stream: streams,
+		Token: s.DecryptedSecureJSONData["token"], BasicAuth: o.BasicAuth != nil,
+	})
+	if err != nil {
+		return nil, backend.DownstreamError(fmt.Errorf("setting up the datasource: %w", err))
+	}
+	d := &Datasource{uid: s.UID, name: s.Name, client: client}
+	d.CallResourceHandler = newResources(client)
+	return d, nil
 }
 
 // Dispose closes what is idle.
 func (d *Datasource) Dispose() { d.client.CloseIdleConnections() }
-
-// CheckHealth says whether the daemon is ready.
-func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
-	bad := func(err error) (*backend.CheckHealthResult, error) {
-		return &backend.CheckHealthResult{Status: backend.HealthStatusError, Message: err.Error()}, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/-/ready", nil)
-	if err != nil {
-		return bad(err)
-	}
-	res, err := d.client.Do(req)
-	if err != nil {
-		return bad(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return bad(fmt.Errorf("the daemon answered %s", res.Status))
-	}
-	return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: "The daemon is ready."}, nil
-}
