@@ -39,7 +39,7 @@ LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .PHONY: help
 help: ## List the targets.
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build ./insightd, a static binary that is the same for the same source.
@@ -105,6 +105,10 @@ drill: build ## Say how good the insights are on generated traffic: SEEDS (1-3),
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.
 	$(GO) test ./daemon/config ./daemon/cmd/insightd -run '^TestReference$$' -update
+
+.PHONY: dashboards
+dashboards: ## Write Grafana's dashboards, for import and for provisioning, from grafana-plugin/dashboard.
+	$(GO) test ./grafana-plugin/dashboard -run '^TestFiles$$' -update
 
 .PHONY: clean
 clean: ## Remove what was built; tools stay.

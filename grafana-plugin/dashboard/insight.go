@@ -1,0 +1,55 @@
+package dashboard
+
+// unchosen is what the panels of one insight say until one is chosen.
+const unchosen = "No insight is chosen, or it is no longer kept. Choose one in the table below, or open one from the overview."
+
+func insight() Dashboard {
+	one := func(format string) Query {
+		return Query{QueryType: "insights", Format: format, InsightID: "$insight"}
+	}
+	return Dashboard{
+		UID: InsightUID, Title: "insightd / Insight", From: "now-24h", Refresh: "",
+		Description: "One insight: what was expected and what was observed, why it was raised, who and what contributed, and the events behind it.",
+		Variables: []Variable{
+			{Name: "insight", Label: "Insight", Kind: "textbox", Description: "The id of an insight. Links to this dashboard fill it in."},
+			accountVariable(), regionVariable(),
+		},
+		Rows: []Row{{Panels: []Panel{
+			table("What happened", "The insight in short: what, who, when, how sure, and what became of it.", unchosen, one("summary")).
+				size(9, 14).override(
+				byName("name").set("custom.width", 150),
+				byName("value").set("mappings", append(severityMapping(), typeMapping()...)).set("custom.cellOptions", object{"type": "color-text", "wrapText": true}),
+			).option("showHeader", false),
+			timeseries("Observed and expected",
+				"What was counted and what the model expected of the series, a step of the graph each. The band is what is usual; the insight is where the line leaves it. The bounds of an insight hold for the whole series, whatever it is that was told.",
+				"No insight is chosen, or it has no series: only rates, errors and keys are counted. The reasons below say why it was raised.",
+				Query{QueryType: "bands", InsightID: "$insight"}).band().size(15, 8),
+			timeseries("Confidence", "The confidence of the insight in each minute in which it was active, as it was told.",
+				unchosen, highest(`id="$insight"`, "id")).unit("percentunit").with("max", 1).with("thresholds", confidenceSteps()).dashed().
+				with("displayName", "confidence").size(15, 6),
+		}}, {Title: "Why", Panels: []Panel{
+			table("Reasons", "What makes it unusual. The contributions add up to the score, −log₁₀ of how many false insights of this size are to be expected in a week of the series.",
+				unchosen, one("reasons")).size(14, 9).override(
+				byName("contribution").set("custom.cellOptions", bar).set("min", 0).set("decimals", 2).set("custom.width", 150).set("color", fixed(colourMedium)),
+				byName("feature").set("custom.width", 130),
+				byName("observed").set("custom.width", 120),
+				byName("usual").set("custom.width", 120),
+				byName("text").set("custom.minWidth", 240),
+			),
+			table("Attributions", "Who and what contributed: averages a minute in the insight, and in the baseline before it. Five values a side.",
+				"No insight is chosen, or it has no attributions: one event raised it.", one("attributions")).size(10, 9).override(
+				byName("attribute").set("custom.width", 150),
+				byName("side").set("custom.width", 90),
+				byName("average").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourPlain)),
+			),
+		}}, {Title: "Its events", Panels: []Panel{
+			logs("Events", "The events behind the insight, each with its whole record. Open a line for its fields.",
+				"No insight is chosen, or its events are older than the retention of the event log (storage.events.retention).",
+				Query{QueryType: "events", Format: "logs", InsightID: "$insight", Limit: 500}).size(24, 12),
+		}}, {Title: "Its history, and others", Panels: []Panel{
+			table("Records", "How it was told: its Start and End, revision by revision. Confidence in a Start is what was told then.",
+				unchosen, one("records")).size(24, 6).override(insightColumns()...),
+			insightTable("Insights in the range", "All insights of the range. A summary opens it in the panels above.", quiet, insights(scope)).size(24, 10),
+		}}},
+	}
+}
