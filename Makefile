@@ -1,5 +1,5 @@
-# insightd. `make help` lists the targets. All of them need Go alone, and -race
-# a C compiler.
+# insightd. `make help` lists the targets. They need Go alone, and -race a C
+# compiler; plugin and the tests of its frontend need Node with npm too.
 
 GO       ?= go
 PKG      ?= ./...
@@ -50,7 +50,7 @@ demo: build ## Build, and run the daemon on generated traffic with attacks in it
 	./insightd demo
 
 .PHONY: test
-test: vet race scenarios kill lint ## Everything that has to pass: vet, tests under the race detector, scenarios, a few kills, lint.
+test: vet race scenarios kill lint frontend ## Everything that has to pass: vet, tests under the race detector, scenarios, a few kills, lint, the frontend.
 
 .PHONY: vet
 vet:
@@ -68,6 +68,12 @@ scenarios: ## Run the scenarios of testdata/scenarios.
 .PHONY: kill
 kill:
 	$(GO) test -timeout 15m ./daemon/endurance
+
+# The frontend's tests need Node, and whoever works on the daemon may have none.
+.PHONY: frontend
+frontend:
+	@if command -v npm >/dev/null; then $(MAKE) -C grafana-plugin unit; else \
+		echo "skipped the tests of grafana-plugin's frontend: there is no npm"; fi
 
 .PHONY: lint
 lint: $(LINT) ## Lint; the rules of who may import whom are among it.
@@ -101,6 +107,10 @@ endurance: ## Break it: KILLS (200), FLIPS (1000), CUTS (200), MINUTES (60) of l
 .PHONY: drill
 drill: build ## Say how good the insights are on generated traffic: SEEDS (1-3), DRILL='--days 21 --format json'.
 	./insightd drill --seed $(SEEDS) $(DRILL)
+
+.PHONY: plugin
+plugin: ## Build Grafana's datasource: dist/insightd-insightd-datasource-VERSION.zip.
+	$(MAKE) -C grafana-plugin zip
 
 .PHONY: docs
 docs: ## Write the parts of the documentation that are made from the code.
