@@ -18,7 +18,7 @@ func activity() Dashboard {
 		Rows: []Row{{Panels: []Panel{
 			stat("Events", "Events that match, in the range.", nothing, "sum", volume(searched, "", 0)).with("color", fixed(colourPlain)),
 			stat("Failed", "Events that match and ended in an error.", "None", "sum", volume(searched+` outcome="error"`, "", 0)).steps(thresholds(colourGood, 1, colourMedium)),
-			stat("High risk", "Events that match whose operation is of the highest risk.", "None", "sum", volume(searched+` risk="3"`, "", 0)).steps(thresholds(colourGood, 1, colourHigh)),
+			stat("High risk", "Events that match whose operation is of the highest risk.", "None", "sum", volume(searched+` risk="3"`, "", 0)).steps(thresholds(colourGood, 1, colourCritical)),
 			stat("Denied", "Events that match and were denied, by the words that providers have for it.", "None", "sum",
 				volume(searched+` error_code=~"(?i).*(denied|unauthori[sz]ed|forbidden).*"`, "", 0)).steps(thresholds(colourGood, 1, colourMedium)),
 			gauges("By provider", "Events that match, by provider. The tables below go further.", nothing, values(searched, "provider", 6)).size(8, 4).
@@ -40,7 +40,7 @@ func activity() Dashboard {
 			world("World", "Events that match by country: larger is more, redder is more of them failed.",
 				"No event that matches has a known country.",
 				[]layer{{name: "Events", target: "A", size: "events", colour: "errorShare", opacity: 0.5}}, countries("events", searched)).
-				override(byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourHigh))).size(14, 11),
+				override(byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourCritical))).size(14, 11),
 			table("Countries", "Events that match by country. What has none is private, or a service of the provider.", nothing, countries("events", searched)).size(10, 11).override(
 				byName("lookup").set("displayName", "country").set("noValue", "(none)").set("links", dataLink("Search for it", toEvents("country", "${__value.raw:percentencode}"))),
 				byName("events").set("custom.cellOptions", bar).set("min", 0),

@@ -3,14 +3,15 @@ package dashboard
 // colour is one that Grafana knows by name, in light and dark themes.
 type colour string
 
-// The same thing has the same colour on every dashboard.
+// The same thing has the same colour on every dashboard, and those of severity
+// and confidence are the ones that the backend gives its fields.
 const (
-	colourCritical colour = "dark-red"
-	colourHigh     colour = "red"
-	colourMedium   colour = "orange"
-	colourLow      colour = "yellow"
+	colourCritical colour = "red"
+	colourHigh     colour = "orange"
+	colourMedium   colour = "yellow"
+	colourLow      colour = "blue"
 	colourGood     colour = "green"
-	colourPlain    colour = "blue"
+	colourPlain    colour = "semi-dark-blue"
 	colourMute     colour = "#808080"
 )
 
@@ -66,7 +67,7 @@ func typeMapping() []object {
 func outcomeMapping() []object {
 	return []object{{"type": "value", "options": object{
 		"success": object{"text": "success", "color": string(colourGood), "index": 0},
-		"error":   object{"text": "error", "color": string(colourHigh), "index": 1},
+		"error":   object{"text": "error", "color": string(colourCritical), "index": 1},
 	}}}
 }
 
@@ -85,7 +86,7 @@ func thresholds(first colour, steps ...any) object {
 
 // confidenceSteps are those of the levels of confidence.
 func confidenceSteps() object {
-	return thresholds(colourLow, 0.5, colourMedium, 0.8, colourHigh)
+	return thresholds(colourLow, 0.5, colourMedium, 0.8, colourCritical)
 }
 
 // typeOverrides colour series that are named after a type.
@@ -110,6 +111,6 @@ func severityOverrides() []override {
 func outcomeOverrides() []override {
 	return []override{
 		byName("success").set("color", fixed(colourGood)),
-		byName("error").set("color", fixed(colourHigh)),
+		byName("error").set("color", fixed(colourCritical)),
 	}
 }

@@ -30,7 +30,7 @@ func identity() Dashboard {
 			columns("Hours of the day", "How its active hours are spread over the hours of the day, in UTC. Insights raised at an hour that is low here say so.", stranger, one("hours")).size(15, 9),
 		}}, {Title: "Insights", Panels: []Panel{
 			timeseries("Confidence", "The highest confidence of its insights, by type.", "It had no insight in this range.",
-				highest(its, "insight_type")).size(24, 7).with("displayName", "${__field.labels.insight_type}").unit("percentunit").
+				highest(its, "insight_type")).size(24, 7).unit("percentunit").
 				with("max", 1).with("thresholds", confidenceSteps()).dashed().override(typeOverrides()...),
 			insightTable("Insights", "Its insights that were active in the range.", "It had no insight in this range.", insights(its)).size(24, 7),
 		}}, {Title: "Usual and unusual", Panels: []Panel{
@@ -48,7 +48,7 @@ func identity() Dashboard {
 				volume(its+` outcome="error"`, "error_code", 8)).bars().size(8, 8),
 			world("Where from", "Its events by country: larger is more, redder is more of them failed.", "None of its events in this range has a known country.",
 				[]layer{{name: "Events", target: "A", size: "events", colour: "errorShare", opacity: 0.5}}, countries("events", its)).
-				override(byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourHigh))).size(9, 12),
+				override(byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourCritical))).size(9, 12),
 			logs("Events", "Its events, the newest first.", "It did nothing in this range.",
 				Query{QueryType: "events", Format: "logs", Filter: its, Limit: 200}).size(15, 12),
 		}}},

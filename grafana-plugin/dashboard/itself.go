@@ -16,7 +16,7 @@ func itself() Dashboard {
 				unit("eps").with("color", fixed(colourPlain)),
 			stat("Behind", "How far the watermark is behind the clock: what is older is final. It is the allowed lateness (30 minutes unless configured) where nothing is wrong.",
 				recent, "lastNotNull", promQL("time() - min(insightd_engine_watermark_timestamp_seconds > 0)", "behind")).
-				unit("s").steps(thresholds(colourGood, 3600, colourMedium, 14400, colourHigh)),
+				unit("s").steps(thresholds(colourGood, 3600, colourMedium, 14400, colourCritical)),
 			stat("Sources", "The share of sources that can be read.", "No source is configured: events come by push alone.", "lastNotNull", promQL("avg(insightd_source_up)", "up")).
 				unit("percentunit").steps(thresholds(colourHigh, 0.5, colourMedium, 1, colourGood)),
 			stat("Decode failures", "Records and files of sources that could not be read since the daemon started. Their neighbours were taken in; the sources below say which and what to do.",
@@ -26,7 +26,7 @@ func itself() Dashboard {
 		}}, {Title: "What can be seen", Panels: []Panel{
 			table("Detectors", "What each detector knows, is still learning, or cannot see, and why, by account and region.",
 				"No account is known: the daemon has read no events yet. Connect a source, or push some.", Query{QueryType: "coverage", Format: "detectors"}).size(14, 11).override(
-				byName("state").set("custom.cellOptions", pill).set("custom.width", 90).set("mappings", stateMapping()),
+				byName("state").set("custom.cellOptions", pill).set("custom.width", 90).set("custom.align", "center"),
 				byName("type").set("custom.cellOptions", object{"type": "color-text"}).set("mappings", typeMapping()).set("custom.width", 190),
 				byName("reason").set("custom.minWidth", 240),
 			),
@@ -34,10 +34,9 @@ func itself() Dashboard {
 				"No account is known: the daemon has read no events yet.", Query{QueryType: "coverage", Format: "streams"}).size(10, 11),
 			table("Sources", "Where events come from: how far each is, what is wrong with it, and what to do.",
 				"No source is configured: events come by push alone.", Query{QueryType: "coverage", Format: "sources"}).size(24, 7).override(
-				byName("lagSeconds").set("unit", "s").set("displayName", "lag"),
-				byName("backlogBytes").set("unit", "bytes").set("displayName", "backlog"),
-				byName("rate").set("unit", "eps"),
-				byName("errors").set("custom.cellOptions", object{"type": "color-text"}).set("color", object{"mode": "thresholds"}).set("thresholds", thresholds(colourGood, 1, colourHigh)),
+				byName("state").set("custom.cellOptions", pill).set("custom.width", 100),
+				byName("hint").set("custom.minWidth", 240),
+				byName("errors").set("custom.cellOptions", object{"type": "color-text"}).set("color", object{"mode": "thresholds"}).set("thresholds", thresholds(colourGood, 1, colourCritical)),
 			),
 		}}, {Title: "Ingest", Panels: []Panel{
 			timeseries("Events a second", "Events that arrived, that became final, and that came late or from the future.", recent,
@@ -74,13 +73,4 @@ func itself() Dashboard {
 				promQL("histogram_quantile(0.95, sum by (le) (rate(insightd_eventlog_fsync_duration_seconds_bucket[5m])))", "95 %")).unit("s"),
 		}}},
 	}
-}
-
-// stateMapping colours the states of detectors.
-func stateMapping() []object {
-	return []object{{"type": "value", "options": object{
-		"ready":    object{"text": "ready", "color": string(colourGood), "index": 0},
-		"learning": object{"text": "learning", "color": string(colourLow), "index": 1},
-		"blind":    object{"text": "blind", "color": string(colourHigh), "index": 2},
-	}}}
 }

@@ -9,9 +9,9 @@ func kri() Dashboard {
 			stat("Active", about+" Insights that go on at the end of the range.", "None", "lastNotNull", count(filter, 0)).
 				steps(thresholds(colourGood, 1, colourMedium)).size(4, 4),
 			stat("High confidence", "Of these, with a confidence of 0.8 or more.", "None", "lastNotNull", count(filter, 0.8)).
-				steps(thresholds(colourGood, 1, colourHigh)).size(4, 4),
+				steps(thresholds(colourGood, 1, colourCritical)).size(4, 4),
 			timeseries("Confidence over time", "The highest confidence of each type of insight while it was active.", none, highest(filter, "insight_type")).
-				size(10, 8).with("displayName", "${__field.labels.insight_type}").unit("percentunit").with("max", 1).
+				size(10, 8).unit("percentunit").with("max", 1).
 				with("thresholds", confidenceSteps()).dashed().override(typeOverrides()...),
 			donut("By severity", "Insights that were active in the range.", none, insights(filter)).counting("severity").override(severityOverrides()...).size(6, 8),
 			insightTable("Findings", "Insights that were active in the range, the newest first.", none, insights(filter)).size(24, 8),

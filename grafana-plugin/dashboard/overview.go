@@ -27,7 +27,7 @@ func overview() Dashboard {
 			counted("Active insights", "Insights that go on at the end of the range, whatever their confidence. The line shows how many there were over time.",
 				count(kept, 0), none),
 			counted("High confidence", "Active insights with a confidence of 0.8 or more: of such, about that share were right in generated traffic.",
-				count(kept, 0.8), thresholds(colourGood, 1, colourHigh)),
+				count(kept, 0.8), thresholds(colourGood, 1, colourCritical)),
 			counted("High or critical", "Active insights whose severity is High or Critical: what was done would do harm.",
 				Query{QueryType: "confidence", Measure: "count", Filter: kept, Severities: []string{"High", "Critical"}}, thresholds(colourGood, 1, colourCritical)),
 			stat("Highest confidence", "The highest confidence of an active insight.", "None", "lastNotNull", highest(kept)).
@@ -37,25 +37,25 @@ func overview() Dashboard {
 				link("Search the events", keep(open(ActivityUID), "account", "region")),
 			stat("Failed", "The share of events that ended in an error, at the end of the range.", "No events", "lastNotNull",
 				promQL(`sum(sum_over_time(activity_events{outcome="error",`+scoped+`}[15m])) / sum(sum_over_time(activity_events{`+scoped+`}[15m]))`, "failed")).
-				unit("percentunit").steps(thresholds(colourPlain, 0.2, colourMedium, 0.5, colourHigh)),
+				unit("percentunit").steps(thresholds(colourPlain, 0.2, colourMedium, 0.5, colourCritical)),
 		}}, {Title: "Insights", Panels: []Panel{
 			timeseries("Confidence over time", "The highest confidence of each type of insight while it was active. The dashes are the bounds of the levels Medium and High.",
 				quiet, highest(kept, "insight_type")).size(16, 9).
-				with("displayName", "${__field.labels.insight_type}").unit("percentunit").with("max", 1).
+				unit("percentunit").with("max", 1).
 				with("thresholds", confidenceSteps()).dashed().override(typeOverrides()...),
 			gauges("By type", "How many insights of each type were active in the range.", quiet, insights(kept)).size(4, 9).counting("type").override(typeOverrides()...),
 			donut("By severity", "How many insights of each severity were active in the range.", quiet, insights(kept)).size(4, 9).counting("severity").override(severityOverrides()...),
 			insightTable("Insights", "Insights that were active in the range, the newest first. A summary leads to the insight, an identity to what is known of it. New ones appear as they are told.", quiet,
 				Query{QueryType: "insights", Format: "table", Filter: kept, Limit: 200, Live: true}).size(24, 10),
-			timeline("When", "Each line is an identity or, where there is none, an account: when it had an active insight, coloured by severity.", quiet,
-				Query{QueryType: "insights", Format: "timeline", Filter: kept, Limit: 100}).size(24, 8),
+			timeline("When", "Each line is a type of insight, coloured by the highest severity of what went on.", quiet,
+				Query{QueryType: "insights", Format: "timeline", Filter: kept, By: "type", Limit: 500}).size(24, 8),
 		}}, {Title: "Where from", Panels: []Panel{
 			world("World", "Circles are events by country, larger for more and redder the more of them failed. Rings are insights by country, coloured by their highest confidence. No tile server is asked.",
 				"No event in this range has a known country. Private addresses and the providers' own services have none.",
 				[]layer{{name: "Events", target: "A", size: "events", colour: "errorShare", opacity: 0.3}, {name: "Insights", target: "B", size: "insights", colour: "confidence", opacity: 0.8}},
 				countries("events", scope), countries("insights", kept)).
 				override(
-					byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourHigh)),
+					byName("errorShare").set("unit", "percentunit").set("thresholds", thresholds(colourPlain, 0.2, colourMedium, 0.5, colourCritical)),
 					byName("confidence").set("unit", "percentunit").set("thresholds", confidenceSteps()),
 				).size(14, 12),
 			table("Countries of insights", "Insights by the countries of their addresses.", "No insight in this range has an address with a known country.", countries("insights", kept)).size(10, 12).

@@ -1,6 +1,9 @@
 package dashboard
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Panel is one panel.
 type Panel struct {
@@ -354,16 +357,24 @@ func (p Panel) counting(column string) Panel {
 }
 
 // band draws observed, expected, lower and upper: the room between the bounds is
-// filled, and the bounds themselves are not drawn.
+// filled, and the bounds themselves are not drawn. Where a query gives several
+// bands the backend names them apart, and what each fills to.
 func (p Panel) band() Panel {
-	p = p.override(
-		byPattern("^observed").set("color", fixed(colourPlain)).set("custom.lineWidth", 2).set("custom.fillOpacity", 0).set("custom.drawStyle", "line"),
-		byPattern("^expected").set("color", fixed(colourGood)).set("custom.lineStyle", object{"fill": "dash", "dash": []int{6, 6}}).set("custom.fillOpacity", 0),
-		byPattern("^lower").set("color", fixed(colourMute)).set("custom.lineWidth", 0).set("custom.fillOpacity", 0).
-			set("custom.hideFrom", object{"legend": true, "tooltip": false, "viz": false}),
-		byPattern("^upper").set("color", fixed(colourMute)).set("custom.lineWidth", 0).set("custom.fillBelowTo", "lower").set("custom.fillOpacity", 15),
+	return p.override(
+		byPattern("^observed").set("color", fixed(colourHigh)),
+		byPattern("^expected").set("color", fixed(colourGood)),
+		byPattern("^lower").set("color", fixed(colourMute)).set("custom.hideFrom", object{"legend": true, "tooltip": false, "viz": false}),
+		byPattern("^upper").set("color", fixed(colourMute)),
+		byName("upper").set("custom.fillBelowTo", "lower").set("custom.fillOpacity", 15).set("custom.lineWidth", 0),
+		byName("lower").set("custom.fillOpacity", 0).set("custom.lineWidth", 0),
 	)
-	return p.with("displayName", "${__field.name}")
+}
+
+// fields has a panel of single values show these fields.
+func (p Panel) fields(names ...string) Panel {
+	r := reduce("lastNotNull")
+	r["fields"] = "/^(" + strings.Join(names, "|") + ")$/"
+	return p.option("reduceOptions", r).option("textMode", "value_and_name")
 }
 
 // columns shows a bar for each row.

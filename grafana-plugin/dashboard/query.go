@@ -64,14 +64,19 @@ func insights(filter string) Query {
 	return Query{QueryType: "insights", Format: "table", Filter: filter, Limit: 200}
 }
 
-// highest asks for the highest confidence over time.
+// highest asks for the highest confidence over time. Series are named after the
+// labels, so that overrides find them.
 func highest(filter string, by ...string) Query {
-	return Query{QueryType: "confidence", Measure: "max", Filter: filter, GroupBy: by}
+	q := Query{QueryType: "confidence", Measure: "max", Filter: filter, GroupBy: by, Legend: "confidence"}
+	if len(by) > 0 {
+		q.Legend = "{{" + by[0] + "}}"
+	}
+	return q
 }
 
 // count asks how many insights of at least a confidence there are over time.
 func count(filter string, least float64, by ...string) Query {
-	return Query{QueryType: "confidence", Measure: "count", Filter: filter, MinConfidence: least, GroupBy: by}
+	return Query{QueryType: "confidence", Measure: "count", Filter: filter, MinConfidence: least, GroupBy: by, Legend: "insights"}
 }
 
 // values asks for the most frequent values of a field of events.

@@ -31,9 +31,15 @@ func toEvents(name, value string) string {
 // insightTable shows insights. Its rows lead to the insight and its identity.
 func insightTable(title, description, none string, q Query) Panel {
 	return table(title, description, none, q).
-		columns("time", "severity", "confidence", "type", "summary", "identity", "object", "account", "region", "country", "end", "id").
+		columns("time", "severity", "confidence", "type", "summary", "identity", "object", "account", "region", "country", "end", "id", "from", "to").
 		override(insightColumns()...).
 		option("sortBy", []object{{"displayName": "time", "desc": true}})
+}
+
+// unseen hides a column that links read. 10.4 looks at the first property, later
+// ones at the second.
+func unseen(name string) override {
+	return byName(name).set("custom.hidden", true).set("custom.hideFrom", object{"viz": true, "legend": true, "tooltip": true})
 }
 
 // insightColumns are the looks of the columns of insights.
@@ -50,7 +56,7 @@ func insightColumns() []override {
 		byName("account").set("custom.width", 120),
 		byName("region").set("custom.width", 110),
 		byName("country").set("custom.width", 75).set("noValue", "-"),
-		byName("id").set("custom.hidden", true),
+		unseen("id"), unseen("from"), unseen("to"),
 	}
 }
 
@@ -88,6 +94,6 @@ func identityTable(title, description, none string, q Query) Panel {
 		byName("risk").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 110).set("color", fixed(colourMedium)),
 		byName("events").set("custom.width", 90),
 		byName("activeInsights").set("custom.width", 90).set("color", object{"mode": "thresholds"}).
-			set("thresholds", thresholds(colourGood, 1, colourHigh)).set("custom.cellOptions", object{"type": "color-text"}),
+			set("thresholds", thresholds(colourGood, 1, colourCritical)).set("custom.cellOptions", object{"type": "color-text"}),
 	)
 }
