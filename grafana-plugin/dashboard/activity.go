@@ -22,7 +22,7 @@ func activity() Dashboard {
 			stat("Denied", "Events that match and were denied, by the words that providers have for it.", "None", "sum",
 				volume(searched+` error_code=~"(?i).*(denied|unauthori[sz]ed|forbidden).*"`, "", 0)).steps(thresholds(colourGood, 1, colourMedium)),
 			gauges("By provider", "Events that match, by provider. The tables below go further.", nothing, values(searched, "provider", 6)).size(8, 4).
-				transform("rowsToFields", object{"mappings": []object{{"fieldName": "value", "handlerKey": "field.name"}, {"fieldName": "count", "handlerKey": "field.value"}}}),
+				transform("rowsToFields", object{"mappings": []object{{"fieldName": "provider", "handlerKey": "field.name"}, {"fieldName": "events", "handlerKey": "field.value"}}}),
 			timeseries("Frequency by provider", "Events that match over time. Drag to zoom; a click on a name shows one alone. Insights are drawn over it.", nothing,
 				volume(searched, "provider", 6)).bars().size(16, 8),
 			timeseries("Failures by code", "Errors over time by the provider's code.", "No error in this range matches the filters.",

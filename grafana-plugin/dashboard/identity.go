@@ -9,8 +9,8 @@ func identity() Dashboard {
 	}
 	usual := func(title, format, description string) Panel {
 		return table(title, description, "Nothing was counted of this yet. "+stranger, one(format)).size(8, 9).override(
-			byName("count").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourPlain)),
-			byName("frequency").set("custom.cellOptions", pill).set("custom.width", 100).set("mappings", frequencyMapping()),
+			byName("events").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourPlain)),
+			byName("frequency").set("custom.cellOptions", pill).set("custom.width", 100).set("custom.align", "center"),
 		)
 	}
 	const its = `identity="$identity" ` + scope
@@ -23,11 +23,21 @@ func identity() Dashboard {
 			accountVariable(), regionVariable(),
 		},
 		Rows: []Row{{Panels: []Panel{
-			table("What is known", "What is known of the identity over all time, whatever the range.", stranger, one("summary")).size(9, 9).override(
-				byName("name").set("custom.width", 150),
-				byName("value").set("custom.cellOptions", object{"type": "auto", "wrapText": true}),
-			).option("showHeader", false),
-			columns("Hours of the day", "How its active hours are spread over the hours of the day, in UTC. Insights raised at an hour that is low here say so.", stranger, one("hours")).size(15, 9),
+			stat("At a glance", "Over all time, whatever the range: what it is, how much it does, what fails, and the risk of what it does.", stranger, "lastNotNull", one("summary")).
+				fields("kind", "class", "risk", "activeInsights", "events", "errorShare", "activeDays").option("graphMode", "none").
+				override(
+					byName("risk").set("decimals", 0),
+					byName("activeInsights").set("displayName", "active insights").set("thresholds", thresholds(colourGood, 1, colourCritical)),
+					byName("errorShare").set("displayName", "failed"),
+					byName("activeDays").set("displayName", "active days"),
+				).size(24, 4),
+			table("What is known", "When it was seen, why it counts as automation where it does, and the last insight that it had.", stranger, one("summary")).
+				columns("identity", "account", "firstSeen", "lastSeen", "userTypes", "classReason", "lastInsight", "lastInsightSeverity", "lastInsightSummary", "lastInsightId").
+				override(identityColumns()...).override(
+				byName("classReason").set("displayName", "why automation").set("custom.minWidth", 240),
+				byName("userTypes").set("displayName", "types").set("custom.width", 140),
+			).size(24, 4),
+			columns("Hours of the day", "How its active hours are spread over the hours of the day, in UTC. Insights raised at an hour that is low here say so.", stranger, one("hours")).size(24, 6),
 		}}, {Title: "Insights", Panels: []Panel{
 			timeseries("Confidence", "The highest confidence of its insights, by type.", "It had no insight in this range.",
 				highest(its, "insight_type")).size(24, 7).unit("percentunit").
@@ -53,13 +63,4 @@ func identity() Dashboard {
 				Query{QueryType: "events", Format: "logs", Filter: its, Limit: 200}).size(15, 12),
 		}}},
 	}
-}
-
-// frequencyMapping colours how usual a value is.
-func frequencyMapping() []object {
-	return []object{{"type": "value", "options": object{
-		"frequent":   object{"text": "frequent", "color": string(colourGood), "index": 0},
-		"infrequent": object{"text": "infrequent", "color": string(colourLow), "index": 1},
-		"rare":       object{"text": "rare", "color": string(colourMedium), "index": 2},
-	}}}
 }

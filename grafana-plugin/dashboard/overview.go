@@ -68,7 +68,7 @@ func overview() Dashboard {
 		}}, {Title: "Who and what", Panels: []Panel{
 			identityTable("Identities at risk", "Identities by risk, with the insights that they have open. Automation is what acts daily, at fixed times, or far more than others.",
 				"No identity is known yet: the daemon has read no events of these accounts.",
-				Query{QueryType: "identities", Format: "table", Filter: scope, Sort: "-risk", Limit: 20}).size(12, 10),
+				Query{QueryType: "identities", Format: "table", Filter: `account=~"$account"`, Sort: "-risk", Limit: 20}).size(12, 10),
 			insightTable("High-risk operations that are unusual for who called them",
 				"Insights with an operation of the highest risk: among them what an identity did for the first time.",
 				"No unusual operation of the highest risk in this range.",

@@ -79,21 +79,37 @@ func eventColumns() []override {
 func facet(title, by, description string, filter string) Panel {
 	p := table(title, description, "No event in this range matches the filters.", values(filter, by, 15)).size(6, 8)
 	return p.override(
-		byName("value").set("links", dataLink("Search for it", toEvents(by, "${__value.raw:percentencode}"))).set("displayName", by).set("noValue", "(none)"),
-		byName("count").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 150).set("displayName", "events").set("color", fixed(colourPlain)),
+		byName(by).set("links", dataLink("Search for it", toEvents(by, "${__value.raw:percentencode}"))).set("noValue", "(none)"),
+		byName("events").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 150).set("color", fixed(colourPlain)),
 	)
 }
 
-// identityTable shows identities; a row leads to what is known of one.
+// identityTable shows identities; a row leads to what is known of one, and to its
+// last insight.
 func identityTable(title, description, none string, q Query) Panel {
-	return table(title, description, none, q).override(
-		byName("identity").set("links", dataLink("Open the identity", toIdentity())).set("custom.minWidth", 220),
-		byName("kind").set("custom.width", 110),
-		byName("class").set("custom.cellOptions", pill).set("custom.width", 110).set("noValue", "-").
-			set("mappings", []object{{"type": "value", "options": object{"Automation": object{"text": "Automation", "color": string(colourPlain), "index": 0}}}}),
-		byName("risk").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 110).set("color", fixed(colourMedium)),
-		byName("events").set("custom.width", 90),
-		byName("activeInsights").set("custom.width", 90).set("color", object{"mode": "thresholds"}).
+	return table(title, description, none, q).
+		columns("identity", "class", "risk", "activeInsights", "lastInsightSeverity", "lastInsightSummary", "lastInsight", "kind", "events", "errorShare", "account", "lastSeen", "lastInsightId").
+		override(identityColumns()...)
+}
+
+// identityColumns are the looks of the columns of identities.
+func identityColumns() []override {
+	return []override{
+		byName("identity").set("links", dataLink("Open the identity", toIdentity())).set("custom.minWidth", 240),
+		byName("class").set("custom.cellOptions", pill).set("custom.width", 110).set("custom.align", "center"),
+		byName("risk").set("custom.cellOptions", bar).set("min", 0).set("decimals", 0).set("custom.width", 110).set("color", fixed(colourHigh)),
+		byName("activeInsights").set("displayName", "active").set("custom.width", 80).set("color", object{"mode": "thresholds"}).
 			set("thresholds", thresholds(colourGood, 1, colourCritical)).set("custom.cellOptions", object{"type": "color-text"}),
-	)
+		byName("lastInsightSeverity").set("displayName", "severity").set("custom.cellOptions", pill).set("custom.width", 85).set("custom.align", "center"),
+		byName("lastInsightSummary").set("displayName", "last insight").set("custom.minWidth", 240).
+			set("links", dataLink("Open the insight", keep(open(InsightUID, "insight", "${__data.fields.lastInsightId:percentencode}"), "account", "region"))),
+		byName("lastInsight").set("displayName", "last insight at").set("custom.width", 165),
+		byName("lastSeen").set("displayName", "last seen").set("custom.width", 165),
+		byName("firstSeen").set("displayName", "first seen").set("custom.width", 165),
+		byName("errorShare").set("displayName", "failed").set("unit", "percentunit").set("decimals", 0).set("custom.width", 80),
+		byName("kind").set("custom.width", 110),
+		byName("events").set("custom.width", 90),
+		byName("account").set("custom.width", 120),
+		unseen("lastInsightId"),
+	}
 }
