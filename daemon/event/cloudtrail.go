@@ -12,24 +12,9 @@ const providerAWS = "aws"
 
 var cloudTrailDecoder = decoder{
 	provider: providerAWS,
+	format:   formatCloudTrail,
 	wants:    "a CloudTrail record with eventSource and eventName, or insightDetails",
-	detect:   detectCloudTrail,
 	decode:   decodeCloudTrail,
-}
-
-// detectCloudTrail reports whether raw is a CloudTrail record, well-formed or
-// not in its details.
-func detectCloudTrail(raw []byte) bool {
-	var (
-		e Event
-		p stringPool
-	)
-	i := skipSpace(raw, 0)
-	if i >= len(raw) || raw[i] != '{' {
-		return false
-	}
-	_, v, _ := decodeCloudTrail(raw[i:], &e, &p)
-	return v == verdictDecoded || v == verdictRefused
 }
 
 // cloudTrail holds what a record says that has no place of its own in Event.
@@ -46,9 +31,6 @@ type cloudTrail struct {
 	fromConsole               truth
 	mfaUsed                   bool
 	insightDetails            bool
-	// alibaba is set where a key says that the record is ActionTrail's, whose
-	// other names are CloudTrail's.
-	alibaba bool
 	// response and service hold, a bit a name of signInOperations, which
 	// sign-ins responseElements and serviceEventDetails call failures.
 	response, service uint8
@@ -78,12 +60,9 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 		}
 		switch len(key) {
 		case 7:
-			switch key {
-			case "eventID":
+			if key == "eventID" {
 				i = stringValue(b, i, 1, &t.eventID)
 				goto checked
-			case "eventRW":
-				t.alibaba = true
 			}
 		case 8:
 			switch key {
@@ -117,8 +96,6 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 			case "resources":
 				i = cloudTrailResources(b, i, p)
 				goto checked
-			case "acsRegion":
-				t.alibaba = true
 			}
 		case 10:
 			if key == "@timestamp" {
@@ -126,12 +103,9 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 				goto checked
 			}
 		case 11:
-			switch key {
-			case "eventSource":
+			if key == "eventSource" {
 				i = stringValue(b, i, 1, &e.Service)
 				goto checked
-			case "serviceName":
-				t.alibaba = true
 			}
 		case 12:
 			switch key {
@@ -191,8 +165,13 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 				goto checked
 			}
 		}
-		if envelopeKey(key, b, i) && e.Operation == "" && !t.insightDetails {
-			return i, verdictInside, nil
+		switch otherKey(key, b, i, formatCloudTrail) {
+		case keyForeign:
+			return i, verdictForeign, nil
+		case keyAround:
+			if e.Operation == "" && !t.insightDetails {
+				return i, verdictInside, nil
+			}
 		}
 		i = skipValue(b, i, 1)
 	checked:
@@ -203,7 +182,7 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 	if i < 0 {
 		return i, verdictBroken, nil
 	}
-	if t.alibaba || !t.insightDetails && (e.Service == "" || e.Operation == "") {
+	if !t.insightDetails && (e.Service == "" || e.Operation == "") {
 		return i, verdictForeign, nil
 	}
 	if err := t.finish(b[:i], e, p); err != nil {

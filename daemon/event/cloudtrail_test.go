@@ -269,15 +269,6 @@ func TestDecodeErrors(t *testing.T) {
 	f("oracle", `{}`, `unknown provider "oracle": the known ones are aws`)
 }
 
-func TestDetect(t *testing.T) {
-	require.Equal(t, "aws", Detect([]byte(record(`"x":1`))))
-	require.Equal(t, "aws", Detect([]byte(record(`"eventTime":"bad"`))))
-	require.Empty(t, Detect([]byte(`{"kind":"Event"}`)))
-	require.Empty(t, Detect([]byte(`[]`)))
-	require.Empty(t, Detect(nil))
-	require.Equal(t, []string{"aws"}, Providers())
-}
-
 func TestDecodeAllocatesLittle(t *testing.T) {
 	c := makeCorpus()
 	p := stringPool{size: 128}

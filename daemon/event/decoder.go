@@ -14,16 +14,21 @@ import (
 // A decoder reads the records of one provider. There is one file a provider,
 // and one line in the table below.
 type decoder struct {
+	// provider is whose records they are, and the name by which the decoder is
+	// asked for.
 	provider string
+	format   format
+	// any says that the records are of several providers: decode says whose, and
+	// the decoder is asked whatever provider is named.
+	any bool
 	// wants says what the decoder expects, for errors: "a CloudTrail record
 	// with eventSource and eventName".
 	wants string
-	// detect reports whether raw, a complete JSON object, is a record of this
-	// provider.
-	detect func(raw []byte) bool
 	// decode reads the object that starts at b[0] into e, which it clears
 	// first. What follows the object in b is not looked at. The strings of e
-	// share memory with b; Raw, Provider and Received are the caller's to fill.
+	// share memory with b; Raw and Received are the caller's to fill, and
+	// Provider where decode leaves it empty. It asks otherKey about each key at
+	// the top that it does not read, so that at most one decoder knows a record.
 	decode func(b []byte, e *Event, p *stringPool) (n int, v verdict, err error)
 }
 
@@ -33,9 +38,13 @@ type verdict uint8
 const (
 	// verdictDecoded: the event is filled; n is the object's length.
 	verdictDecoded verdict = iota
-	// verdictForeign: the object is sound, and no record of this provider; n is
-	// its length.
+	// verdictForeign: the object is no record of this format. Nothing is said of
+	// what follows the place where that was seen; n means nothing.
 	verdictForeign
+	// verdictOmitted: the object is a sound record that is left out on purpose,
+	// since another one tells of the same call; n is its length and err says
+	// why.
+	verdictOmitted
 	// verdictRefused: the object is a record with something in it that cannot
 	// be; err says what; n is its length.
 	verdictRefused
@@ -46,7 +55,7 @@ const (
 	verdictInside
 )
 
-// decoders are asked in this order where nothing says which provider it is.
+// decoders are all that there are, in the order in which errors name them.
 var decoders = []*decoder{&cloudTrailDecoder}
 
 // Providers lists the providers that have a decoder.
@@ -58,25 +67,27 @@ func Providers() []string {
 	return names
 }
 
+// decodersOf returns the decoders that may know records of a provider, first
+// the one that knows nothing else. An empty provider may be any.
 func decodersOf(provider string) ([]*decoder, error) {
 	if provider == "" {
 		return decoders, nil
 	}
-	i := slices.IndexFunc(decoders, func(d *decoder) bool { return d.provider == provider })
-	if i < 0 {
-		return nil, fmt.Errorf("unknown provider %q: the known ones are %s", provider, strings.Join(Providers(), ", "))
-	}
-	return decoders[i : i+1], nil
-}
-
-// Detect names the provider of a record, or returns the empty string.
-func Detect(raw []byte) string {
+	var ds []*decoder
 	for _, d := range decoders {
-		if d.detect(raw) {
-			return d.provider
+		if d.provider == provider {
+			ds = append(ds, d)
 		}
 	}
-	return ""
+	if ds == nil {
+		return nil, fmt.Errorf("unknown provider %q: the known ones are %s", provider, strings.Join(Providers(), ", "))
+	}
+	for _, d := range decoders {
+		if d.any && d.provider != provider {
+			ds = append(ds, d)
+		}
+	}
+	return ds, nil
 }
 
 // Decode reads one record, such as Event.Raw, into e. An empty provider is
@@ -104,8 +115,8 @@ func Decode(provider string, raw []byte, e *Event) error {
 // errEnvelope is the answer to an envelope where a record has to be.
 var errEnvelope = errors.New("found an envelope around records, expected a record")
 
-// decodeObject decodes the one object at the start of b with the first decoder
-// that knows it, and returns its length.
+// decodeObject decodes the one object at the start of b with the decoder that
+// knows it, and returns its length.
 func decodeObject(ds []*decoder, b []byte, e *Event, p *stringPool) (int, error) {
 	if len(b) == 0 {
 		return 0, newSyntaxError(b, fault(0, faultEnd))
@@ -116,29 +127,77 @@ func decodeObject(ds []*decoder, b []byte, e *Event, p *stringPool) (int, error)
 		}
 		return 0, foreignError(ds, b)
 	}
-	for _, d := range ds {
-		n, v, err := d.decode(b, e, p)
-		switch v {
-		case verdictDecoded:
-			e.Provider = d.provider
-			return n, nil
-		case verdictRefused:
-			return 0, err
-		case verdictBroken:
-			return 0, newSyntaxError(b, n)
-		case verdictInside:
-			return 0, errEnvelope
-		}
+	_, n, v, err := decodeFirst(ds, b, e, p)
+	switch v {
+	case verdictDecoded:
+		return n, nil
+	case verdictRefused:
+		return 0, err
+	case verdictOmitted:
+		return 0, fmt.Errorf("the record is left out: %w", err)
+	case verdictBroken:
+		return 0, newSyntaxError(b, n)
+	case verdictInside:
+		return 0, errEnvelope
 	}
 	return 0, foreignError(ds, b)
+}
+
+// decodeFirst asks the first decoder about the object at the start of b, and
+// where it is none of its records those that it may be one of by its marks. k
+// is the index of the decoder whose verdict it is. In a verdictForeign, n is
+// the object's length.
+func decodeFirst(ds []*decoder, b []byte, e *Event, p *stringPool) (k, n int, v verdict, err error) {
+	n, v, err = ds[0].decode(b, e, p)
+	if v == verdictForeign {
+		k, n, v, err = decodeOther(ds, b, e, p)
+	}
+	if v == verdictDecoded && e.Provider == "" {
+		e.Provider = ds[k].provider
+	}
+	return k, n, v, err
+}
+
+// decodeOther is decodeFirst where the first decoder does not know the object.
+func decodeOther(ds []*decoder, b []byte, e *Event, p *stringPool) (k, n int, v verdict, err error) {
+	if len(ds) > 1 {
+		can := recognise(b)
+		for k, d := range ds {
+			if k == 0 || !can.has(d.format) {
+				continue
+			}
+			if n, v, err = d.decode(b, e, p); v != verdictForeign {
+				return k, n, v, err
+			}
+		}
+	}
+	if n = skipValue(b, 0, 0); n < 0 {
+		return 0, n, verdictBroken, nil
+	}
+	return 0, n, verdictForeign, nil
 }
 
 // foreignError says what the value at the start of b is, and what would have
 // been understood. The value is sound JSON.
 func foreignError(ds []*decoder, b []byte) error {
-	wants := make([]string, len(ds))
-	for i, d := range ds {
-		wants[i] = d.wants
+	can := ^formats(0)
+	if b[0] == '{' {
+		if both := clash(b); both != "" {
+			return fmt.Errorf("found %s, in which %s: expected a record of one provider", describe(b), both)
+		}
+		can = recognise(b)
+	}
+	// The decoders stand in the order of the records before.
+	ds = slices.SortedFunc(slices.Values(ds), func(a, b *decoder) int { return int(a.format) - int(b.format) })
+	var wants, all []string
+	for _, d := range ds {
+		all = append(all, d.wants)
+		if can.has(d.format) {
+			wants = append(wants, d.wants)
+		}
+	}
+	if wants == nil {
+		wants = all
 	}
 	return fmt.Errorf("found %s, expected %s", describe(b), strings.Join(wants, " or "))
 }
@@ -185,25 +244,6 @@ func clip(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// envelopeKey says whether a decoder should go into the value at b[i] of a key
-// that it does not know, rather than step over it: lists of records, and
-// objects or strings that hold one.
-//
-//	Records          CloudTrail's files in S3
-//	Events           the answer of LookupEvents; its elements hold CloudTrailEvent
-//	logEvents        a CloudWatch Logs subscription; its elements hold message
-//	detail           EventBridge (CloudWatch Events)
-//	data, record     the files of rule tests, and the wrappers of log shippers
-func envelopeKey(key string, b []byte, i int) bool {
-	switch key {
-	case "Records", "Events", "logEvents":
-		return b[i] == '['
-	case "detail", "data", "record", "CloudTrailEvent", "message":
-		return b[i] == '{' || b[i] == '"' && i+1 < len(b) && b[i+1] == '{'
-	}
-	return false
 }
 
 // hashUID is the id of a record that has none: 128 bits of hash, in

@@ -12,8 +12,8 @@ import (
 // CloudTrail's to show how a second decoder fits in.
 var noteDecoder = decoder{
 	provider: "notes",
+	format:   15,
 	wants:    "a note",
-	detect:   func(raw []byte) bool { return strings.HasPrefix(string(raw), `{"note":`) },
 	decode: func(b []byte, e *Event, p *stringPool) (int, verdict, error) {
 		*e = Event{}
 		i := oneString(b, 0, 0, "note", &e.UID)

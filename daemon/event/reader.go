@@ -93,6 +93,7 @@ type Reader struct {
 	number  int // Good and bad ones.
 	decoded int
 	failed  int
+	omitted int
 	done    error
 }
 
@@ -134,6 +135,10 @@ func (r *Reader) Records() int { return r.decoded }
 
 // Failed is how many RecordErrors there were so far.
 func (r *Reader) Failed() int { return r.failed }
+
+// Omitted is how many records were left out so far, since another record tells
+// of the same call.
+func (r *Reader) Omitted() int { return r.omitted }
 
 // Offset is how many decompressed bytes have been used so far.
 func (r *Reader) Offset() int64 { return r.in.offset() }
@@ -261,7 +266,7 @@ func (r *Reader) value(c byte, e *Event) (got bool, err error) {
 	r.edge = boundary{top: len(r.frames) == 0}
 	switch {
 	case r.state == stateSkip:
-		return false, r.other(nil)
+		return r.other(nil)
 	case c == '{':
 		return r.object(e)
 	case c == '[' && len(r.frames) < maxFrames:
@@ -270,8 +275,7 @@ func (r *Reader) value(c byte, e *Event) (got bool, err error) {
 		r.state = stateFirst
 		return false, nil
 	}
-	err = r.other(e)
-	return err == nil, err
+	return r.other(e)
 }
 
 // object reads the object at the current place.
@@ -294,11 +298,16 @@ func (r *Reader) object(e *Event) (got bool, err error) {
 			return true, nil
 		case verdictInside:
 			if len(r.frames) >= maxFrames {
-				return false, r.other(e)
+				return r.other(e)
 			}
 			r.in.pos += n
 			r.push(frameObject)
 			r.state = stateValue
+			return false, nil
+		case verdictOmitted:
+			r.number++
+			r.omitted++
+			r.use(n)
 			return false, nil
 		case verdictForeign, verdictRefused:
 			if v == verdictForeign {
@@ -315,29 +324,21 @@ func (r *Reader) object(e *Event) (got bool, err error) {
 	}
 }
 
-// decode asks the decoder of the last record, and then those that recognise
-// the object.
+// decode asks the decoder of the last record first.
 func (r *Reader) decode(b []byte, e *Event) (n int, v verdict, err error) {
-	d := r.ds[0]
-	n, v, err = d.decode(b, e, &r.pool)
-	if v == verdictForeign && len(r.ds) > 1 {
-		for k, other := range r.ds[1:] {
-			if other.detect(b[:n]) {
-				copy(r.ds[1:], r.ds[:k+1])
-				r.ds[0], d = other, other
-				n, v, err = d.decode(b, e, &r.pool)
-				break
-			}
-		}
+	k, n, v, err := decodeFirst(r.ds, b, e, &r.pool)
+	if k > 0 {
+		d := r.ds[k]
+		copy(r.ds[1:], r.ds[:k])
+		r.ds[0] = d
 	}
-	e.Provider = d.provider
 	return n, v, err
 }
 
 // other reads a value at the current place that is no record as it stands: a
 // string may hold one, everything else is stepped over. A nil e asks only for
 // the latter, and for no complaint.
-func (r *Reader) other(e *Event) error {
+func (r *Reader) other(e *Event) (got bool, err error) {
 	for {
 		b := r.in.buf[r.in.pos:]
 		n := skipValue(b, 0, 0)
@@ -352,66 +353,71 @@ func (r *Reader) other(e *Event) error {
 			if incomplete(n) && r.extend() {
 				continue
 			}
-			return r.broken(n)
+			return false, r.broken(n)
 		}
 		if e == nil {
 			r.skipped = r.in.offset()
 			r.use(n)
-			return nil
+			return false, nil
 		}
 		if n > r.o.MaxRecordBytes {
 			err := r.reject(r.errTooLarge())
 			r.use(n)
-			return err
+			return false, err
 		}
 		if b[0] == '"' && n > 2 && b[1] == '{' {
-			err := r.text(unescape(b[1:n-1]), e)
+			got, err := r.text(unescape(b[1:n-1]), e)
 			if err != nil {
 				err = r.reject(fmt.Errorf("in the text of a string: %w", err))
 			}
 			r.use(n)
-			return err
+			return got, err
 		}
 		err := r.reject(foreignError(r.ds, b))
 		r.use(n)
-		return err
+		return false, err
 	}
 }
 
-// text reads the one record that the text of a string holds.
-func (r *Reader) text(b []byte, e *Event) error {
+// text reads the one record that the text of a string holds. It is neither got
+// nor an error where the record is left out.
+func (r *Reader) text(b []byte, e *Event) (got bool, err error) {
 	for level := range maxFrames {
 		n, v, err := r.decode(b, e)
 		switch v {
 		case verdictDecoded:
 			// Inside an envelope the rest of the envelope follows.
 			if i := skipSpace(b, n); i < len(b) && (level == 0 || b[i] != ',' && b[i] != '}') {
-				return newSyntaxError(b, fault(i, faultTail))
+				return false, newSyntaxError(b, fault(i, faultTail))
 			}
 			e.Raw = b[:n:n]
 			e.Received = r.o.Received
 			r.number++
 			r.decoded++
-			return nil
+			return true, nil
+		case verdictOmitted:
+			r.number++
+			r.omitted++
+			return false, nil
 		case verdictForeign:
-			return foreignError(r.ds, b)
+			return false, foreignError(r.ds, b)
 		case verdictRefused:
-			return err
+			return false, err
 		case verdictBroken:
-			return newSyntaxError(b, n)
+			return false, newSyntaxError(b, n)
 		}
 		switch b = b[n:]; b[0] {
 		case '"':
 			end, _ := scanString(b, 1)
 			if end < 0 {
-				return newSyntaxError(b, end)
+				return false, newSyntaxError(b, end)
 			}
 			b = unescape(b[1:end])
 		case '[':
-			return errors.New("found a list of records, expected one record")
+			return false, errors.New("found a list of records, expected one record")
 		}
 	}
-	return errEnvelope
+	return false, errEnvelope
 }
 
 // behind goes on behind a value in a list or an envelope, at the character c.

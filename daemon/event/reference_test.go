@@ -23,12 +23,7 @@ func referenceDecode(raw []byte) (e Event, v verdict, err error) {
 	}
 	insight, hasInsight := m["insightDetails"].(map[string]any)
 	service, operation := text(m["eventSource"]), text(m["eventName"])
-	alibaba := false
-	for _, key := range []string{"acsRegion", "eventRW", "serviceName"} {
-		_, ok := m[key]
-		alibaba = alibaba || ok
-	}
-	if alibaba || !hasInsight && (service == "" || operation == "") {
+	if hasForeignMark(m, formatCloudTrail) || !hasInsight && (service == "" || operation == "") {
 		return e, verdictForeign, nil
 	}
 	stamp := text(m["eventTime"])
@@ -167,6 +162,16 @@ func referenceDecode(raw []byte) (e Event, v verdict, err error) {
 		e.Resources = referenceNames(raw)
 	}
 	return e, verdictDecoded, nil
+}
+
+// hasForeignMark reports whether a record has a key that the format has not.
+func hasForeignMark(m map[string]any, own format) bool {
+	for _, mark := range marks {
+		if _, ok := m[mark.key]; ok && mark.of != 0 && !mark.of.has(own) {
+			return true
+		}
+	}
+	return false
 }
 
 // referenceNames reads requestParameters by tokens, since their order counts.

@@ -476,15 +476,9 @@ func (r *Reader) tryRecord(b []byte) (_ answer, cost int) {
 		p stringPool
 	)
 	for range 4 {
-		verdictOf := verdictForeign
-		n := 0
-		for _, d := range r.ds {
-			if n, verdictOf, _ = d.decode(b, &e, &p); verdictOf != verdictForeign {
-				break
-			}
-		}
-		switch verdictOf {
-		case verdictDecoded, verdictRefused:
+		_, n, v, _ := decodeFirst(r.ds, b, &e, &p)
+		switch v {
+		case verdictDecoded, verdictRefused, verdictOmitted:
 			return yes, 0
 		case verdictForeign:
 			return no, cost + n

@@ -147,7 +147,7 @@ func (w *worker) records(ctx context.Context, t *task, p *plan, in *countReader)
 	newest := p.newest
 	at := func() entry {
 		return entry{
-			stat: p.stat, offset: p.start + r.Offset(), records: p.records + r.Records() + r.Failed(),
+			stat: p.stat, offset: p.start + r.Offset(), records: p.records + r.Records() + r.Failed() + r.Omitted(),
 			headLen: p.headLen, head: p.head, newest: newest, lines: p.lines,
 		}
 	}
