@@ -95,7 +95,7 @@ func classify(err error) api.ErrorType {
 	var wrong *filter.Error
 	switch {
 	case errors.As(err, &wrong), errors.Is(err, eventlog.ErrBadQuery), errors.Is(err, eventlog.ErrCursor),
-		errors.Is(err, insight.ErrQuery), errors.Is(err, engine.ErrBands):
+		errors.Is(err, insight.ErrQuery), errors.Is(err, engine.ErrBands), errors.Is(err, engine.ErrIdentities):
 		return api.ErrorBadData
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return api.ErrorUnavailable // The disk is full: there may be room later.
@@ -132,6 +132,10 @@ func (k knowledge) Coverage(ctx context.Context) (insight.Coverage, error) {
 
 func (k knowledge) Identities(ctx context.Context, q api.IdentityQuery) ([]insight.Profile, string, error) {
 	return k.d.engine.Identities(ctx, engine.IdentityQuery(q))
+}
+
+func (k knowledge) IdentityClass(stream event.StreamKey, identity string) string {
+	return k.d.engine.IdentityClass(stream, identity)
 }
 
 func (k knowledge) Identity(ctx context.Context, id string) (insight.Profile, bool, error) {

@@ -128,7 +128,11 @@ func (p *stage) act(ctx context.Context, before time.Time) error {
 
 // rebaseline has an identity learned anew.
 func (p *stage) rebaseline(ctx context.Context, a *scenario.Action) error {
-	list, _, err := p.engine.Identities(ctx, engine.IdentityQuery{Account: a.Account, Text: a.Identity, Limit: 1000})
+	q := engine.IdentityQuery{Text: a.Identity, Limit: 1000}
+	if a.Account != "" {
+		q.Account = []string{a.Account}
+	}
+	list, _, err := p.engine.Identities(ctx, q)
 	if err != nil {
 		return fmt.Errorf("looking for the identity of a re-baseline: %w", err)
 	}

@@ -34,6 +34,8 @@ type Insights interface {
 	// Values lists the values of a field, the most frequent first.
 	Values(insight.ValuesQuery) ([]event.ValueCount, error)
 	Get(id string) (insight.Insight, bool)
+	// OfIdentity returns the newest insights of an identity and how many go on.
+	OfIdentity(stream event.StreamKey, identity string, most int) (newest []insight.Insight, active int)
 	Records(id string) []insight.Record
 	// Active returns what goes on, in order of start.
 	Active() []insight.Insight
@@ -80,16 +82,23 @@ type Knowledge interface {
 	// Identities lists what is known of identities; next is empty at the end.
 	Identities(context.Context, IdentityQuery) (profiles []insight.Profile, next string, err error)
 	Identity(ctx context.Context, id string) (insight.Profile, bool, error)
+	// IdentityClass is the class of an identity by now, empty where it has none.
+	IdentityClass(stream event.StreamKey, identity string) string
 	// Bands says what was expected of every series that the selector matches.
 	Bands(ctx context.Context, selector string, from, to time.Time, step time.Duration) ([]insight.Band, error)
 }
 
 // IdentityQuery asks for what is known of identities. A field at its zero value
-// asks for nothing.
+// asks for nothing; of lists, one has to fit.
 type IdentityQuery struct {
-	Provider, Account, Kind string
-	// Text is part of the identity's name.
-	Text  string
+	Provider, Account, Kind []string
+	// Class is the class that they are of.
+	Class string
+	// Text is part of the identity's name, without regard to case.
+	Text string
+	// Sort is activity, last_seen or risk, the highest first where a minus stands
+	// before it, and by stream and name where it is empty.
+	Sort  string
 	Limit int
 	// Next is what the page before gave.
 	Next string

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/event/filter"
 )
 
 const (
@@ -240,12 +242,16 @@ func (a *API) eventFields(*request) (any, error) {
 	for n, f := range event.Fields {
 		out[n] = fieldView{Name: f.Name, Help: f.Help, List: f.Values != nil}
 	}
+	out = append(out, fieldView{
+		Name: filter.IdentityClass,
+		Help: "Automation where the identity behaves like a program, as far as is known by now; user_type=\"Automation\" is the same. Histograms cannot be split by it",
+	})
 	return fieldList{out}, nil
 }
 
 func (a *API) eventValues(q *request) (any, error) {
 	name := q.PathValue("name")
-	if _, ok := event.FieldByName(name); !ok {
+	if _, ok := event.FieldByName(name); !ok && name != filter.IdentityClass {
 		return nil, notFound("%v", errNoField(name, eventNames()))
 	}
 	vq := event.ValuesQuery{Filter: q.filter(), Field: name, Contains: q.text("contains"), Limit: q.limit(defaultValues)}
@@ -257,7 +263,11 @@ func (a *API) eventValues(q *request) (any, error) {
 		return nil, err
 	}
 	defer func() { <-a.searches }()
-	values, err := a.o.Events.Values(q.ctx, vq)
+	ask := a.o.Events.Values
+	if name == filter.IdentityClass {
+		ask = a.classValues
+	}
+	values, err := ask(q.ctx, vq)
 	if err != nil {
 		return nil, err
 	}
@@ -265,6 +275,38 @@ func (a *API) eventValues(q *request) (any, error) {
 		values = []event.ValueCount{}
 	}
 	return valueList{name, values}, nil
+}
+
+// classValues counts the events of identities of the one class that there is.
+func (a *API) classValues(ctx context.Context, q event.ValuesQuery) ([]event.ValueCount, error) {
+	if !strings.Contains(strings.ToLower(filter.Automation), strings.ToLower(q.Contains)) {
+		return nil, nil
+	}
+	v, err := a.o.Events.Volume(ctx, event.VolumeQuery{
+		Filter: narrowed(q.Filter, filter.IdentityClass+`="`+filter.Automation+`"`), From: q.From, To: q.To, Step: max(1, q.To.Sub(q.From)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	n := uint64(0)
+	for _, s := range v.Series {
+		for _, c := range s.Counts {
+			n += c
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	return []event.ValueCount{{Value: filter.Automation, Count: n}}, nil
+}
+
+// narrowed adds a condition to a filter.
+func narrowed(f, condition string) string {
+	f = strings.TrimSpace(f)
+	if strings.HasPrefix(f, "{") && strings.HasSuffix(f, "}") {
+		f = f[1 : len(f)-1]
+	}
+	return f + " " + condition
 }
 
 type paramError string

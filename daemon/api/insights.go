@@ -97,7 +97,7 @@ func insightQuery(q *request) insight.Query {
 
 // insightFilter reads the filter of a question for insights.
 func insightFilter(q *request) *insight.Filter {
-	f, err := insight.ParseFilter(q.filter())
+	f, err := insight.ParseFilter(q.filter(), q.a.o.Knowledge.IdentityClass)
 	if err != nil && q.wrong == nil {
 		q.wrong = badData("invalid query: %v", err)
 	}
@@ -200,7 +200,10 @@ func (a *API) insightValues(q *request) (any, error) {
 	if _, ok := insight.FieldByName(name); !ok {
 		return nil, notFound("%v", errNoField(name, insight.FieldNames()))
 	}
-	vq := insight.ValuesQuery{Filter: insightFilter(q), Field: name, Contains: q.text("contains"), Limit: q.limit(defaultValues)}
+	vq := insight.ValuesQuery{
+		Filter: insightFilter(q), ClassOf: a.o.Knowledge.IdentityClass, Field: name,
+		Contains: q.text("contains"), Limit: q.limit(defaultValues),
+	}
 	vq.From, vq.To = q.span()
 	if q.wrong != nil {
 		return nil, q.wrong

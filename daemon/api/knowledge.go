@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
 )
 
@@ -42,9 +43,11 @@ type identityList struct {
 
 func (a *API) listIdentities(q *request) (any, error) {
 	iq := IdentityQuery{
-		Provider: q.text("provider"), Account: q.text("account"),
-		Kind: q.oneOf("kind", "human", "service", "role", "root", "cloud-service", "anonymous", "unknown"),
-		Text: q.text("q"), Limit: q.limit(defaultIdentities), Next: q.text("next"),
+		Provider: q.texts("provider"), Account: q.texts("account"),
+		Kind:  q.someOf("kind", "human", "service", "role", "root", "cloud-service", "anonymous", "unknown"),
+		Class: q.oneOf("class", insight.ClassAutomation),
+		Sort:  q.oneOf("sort", "activity", "-activity", "last_seen", "-last_seen", "risk", "-risk"),
+		Text:  q.text("q"), Limit: q.limit(defaultIdentities), Next: q.text("next"),
 	}
 	if q.wrong != nil {
 		return nil, q.wrong
@@ -55,9 +58,7 @@ func (a *API) listIdentities(q *request) (any, error) {
 	}
 	out := identityList{Identities: make([]insight.Profile, len(found)), Next: next}
 	for n := range found {
-		if out.Identities[n], err = a.profile(found[n]); err != nil {
-			return nil, err
-		}
+		out.Identities[n] = a.profile(found[n])
 	}
 	return out, nil
 }
@@ -71,25 +72,24 @@ func (a *API) getIdentity(q *request) (any, error) {
 	if !ok {
 		return nil, notFound("there is no identity of id %q; /api/v1/identities lists them", id)
 	}
-	if p, err = a.profile(p); err != nil {
-		return nil, err
-	}
 	return struct {
 		Identity insight.Profile `json:"identity"`
-	}{p}, nil
+	}{a.profile(p)}, nil
 }
 
-// profile puts the newest insights of an identity into its profile.
-func (a *API) profile(p insight.Profile) (insight.Profile, error) {
-	page, err := a.o.Insights.List(insight.Query{
-		Provider: insight.Words{p.Provider}, Account: insight.Words{p.Account}, Identity: insight.Words{p.Identity}, Limit: maxProfileInsights,
-	})
-	if err != nil {
-		return p, err
-	}
-	p.Insights = make([]insight.InsightRef, len(page.Insights))
-	for n, i := range page.Insights {
+// profile puts the insights of an identity into its profile.
+func (a *API) profile(p insight.Profile) insight.Profile {
+	newest, active := a.o.Insights.OfIdentity(event.StreamKey{Provider: p.Provider, Account: p.Account}, p.Identity, maxProfileInsights)
+	p.ActiveInsights = active
+	p.Insights = make([]insight.InsightRef, len(newest))
+	for n, i := range newest {
 		p.Insights[n] = insight.InsightRef{ID: i.ID, Type: i.Type, Summary: i.Summary}
+		if p.LastInsight == nil && i.Suppressed == "" {
+			p.LastInsight = &insight.LastInsight{
+				ID: i.ID, Type: i.Type, Start: i.Start.UTC().Truncate(time.Second),
+				Confidence: i.Confidence, Severity: i.Severity, Summary: i.Summary,
+			}
+		}
 	}
 	if p.UserTypes == nil {
 		p.UserTypes = []string{}
@@ -99,7 +99,7 @@ func (a *API) profile(p insight.Profile) (insight.Profile, error) {
 			*l = []insight.Known{}
 		}
 	}
-	return p, nil
+	return p
 }
 
 // numbers are numbers of which some are not known: these are null.

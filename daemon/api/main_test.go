@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 	now := func() time.Time { return worldNow }
 	w := &world{t: t, registry: prometheus.NewRegistry(), ids: map[string]string{}}
 	var err error
-	w.log, err = eventlog.Open(eventlog.Options{Dir: t.TempDir(), Now: now})
+	w.log, err = eventlog.Open(eventlog.Options{Dir: t.TempDir(), Now: now, Automated: func() map[string]bool { return map[string]bool{worldDeploy: true} }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.log.Close()) })
 	_, err = w.log.Append(t.Context(), worldEvents(), eventlog.Replayable)
@@ -288,7 +289,8 @@ func (worldKnowledge) profiles() []insight.Profile {
 	}
 	deploy := insight.Profile{
 		ID: "4e5f6071", Provider: "aws", Account: worldAccount, Identity: worldDeploy, IdentityKind: "role",
-		FirstSeen: worldNow.Add(-time.Hour), LastSeen: worldNow.Add(-2 * time.Minute), Events: 30, ActiveDays: 1,
+		FirstSeen: worldNow.Add(-time.Hour), LastSeen: worldNow.Add(-2 * time.Minute), Events: 30, ActiveDays: 1, Risk: 12, RiskUsual: 10.5,
+		Class: insight.ClassAutomation, ClassReason: "active on 30 of 30 days, weekends included",
 	}
 	return []insight.Profile{anna, deploy}
 }
@@ -299,7 +301,7 @@ func (k worldKnowledge) Identities(_ context.Context, q IdentityQuery) ([]insigh
 	}
 	out, next := []insight.Profile{}, ""
 	for _, p := range k.profiles() {
-		if q.Kind != "" && q.Kind != p.IdentityKind || !strings.Contains(p.Identity, q.Text) || p.ID <= q.Next {
+		if len(q.Kind) > 0 && !slices.Contains(q.Kind, p.IdentityKind) || q.Class != "" && q.Class != p.Class || !strings.Contains(p.Identity, q.Text) || p.ID <= q.Next {
 			continue
 		}
 		if len(out) == q.Limit {
@@ -309,6 +311,15 @@ func (k worldKnowledge) Identities(_ context.Context, q IdentityQuery) ([]insigh
 		out = append(out, p)
 	}
 	return out, next, nil
+}
+
+func (k worldKnowledge) IdentityClass(stream event.StreamKey, identity string) string {
+	for _, p := range k.profiles() {
+		if p.Identity == identity && p.Provider == stream.Provider && p.Account == stream.Account {
+			return p.Class
+		}
+	}
+	return ""
 }
 
 func (k worldKnowledge) Identity(_ context.Context, id string) (insight.Profile, bool, error) {

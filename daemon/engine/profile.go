@@ -36,8 +36,14 @@ type who struct {
 	days        int
 	day         int32
 	hours       [24]uint32
-	userTypes   []string
-	renewed     *renewal // since when it is learned anew; nil where it never was
+	// starts are the minutes of the day of the first events of its last active
+	// days: a ring, by days.
+	starts [startsKept]uint16
+	// riskDay and riskTotal sum the catalogue's risk tiers of its operations, on
+	// its last active day and ever.
+	riskDay, riskTotal uint64
+	userTypes          []string
+	renewed            *renewal // since when it is learned anew; nil where it never was
 
 	operations known
 	networks   known
@@ -213,7 +219,11 @@ func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbo
 	if w.day != day {
 		w.day = day
 		w.days++
+		w.startOfDay(e.Time)
+		w.riskDay = 0
 	}
+	w.riskDay += uint64(e.Risk)
+	w.riskTotal += uint64(e.Risk)
 	w.hours[e.Time.Hour()]++
 	if raw := e.Actor.RawType; raw != "" && len(w.userTypes) < 8 && !slices.Contains(w.userTypes, raw) {
 		w.userTypes = append(w.userTypes, t.name(t.of(raw)))

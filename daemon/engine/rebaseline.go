@@ -33,6 +33,7 @@ func (s *stream) rebaselineOf(w *who) *insight.Rebaseline {
 func (s *stream) profile(w *who) insight.Profile {
 	p := w.profile(s.key, s.symbols)
 	p.Rebaselined = s.rebaselineOf(w)
+	s.classify(&p, w)
 	return p
 }
 

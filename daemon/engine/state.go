@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 4
+const stateVersion = 5
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -214,6 +214,18 @@ func (w *who) fields(d *codec) {
 	for i := range w.hours {
 		integer(d, &w.hours[i])
 	}
+	for i := range w.starts {
+		n := int32(w.starts[i])
+		if integer(d, &n); d.reading() {
+			if n < 0 || n >= 1440 {
+				d.fail(errSnapshot)
+				return
+			}
+			w.starts[i] = uint16(n)
+		}
+	}
+	integer(d, &w.riskDay)
+	integer(d, &w.riskTotal)
 	list(d, &w.userTypes, d.text)
 	renewed := w.renewed != nil
 	if d.flag(&renewed); renewed {

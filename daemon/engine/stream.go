@@ -49,6 +49,7 @@ type stream struct {
 	gauge      gauge
 	position   position
 	preview    *preview
+	classes    classes
 	shadow     *shadow
 	snapshot   snapshotState
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/insightd/insightd/daemon/insight"
@@ -145,58 +144,6 @@ func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
 		}
 	}
 	return out
-}
-
-// IdentityQuery asks for what is known of identities.
-type IdentityQuery struct {
-	Provider, Account, Kind string
-	// Text is part of the identity's name.
-	Text  string
-	Limit int
-	// Next is what the page before gave.
-	Next string
-}
-
-// Identities lists identities in order of stream and name.
-func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Profile, string, error) {
-	out := []insight.Profile{}
-	for _, s := range e.list() {
-		if q.Provider != "" && q.Provider != s.key.Provider || q.Account != "" && q.Account != s.key.Account {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, "", err
-		}
-		s.mtx.Lock()
-		var found []*who
-		for _, w := range s.identities {
-			if q.Kind != "" && q.Kind != w.kind.String() || !strings.Contains(w.name, q.Text) {
-				continue
-			}
-			if s.cursor(w) > q.Next {
-				found = append(found, w)
-			}
-		}
-		slices.SortFunc(found, func(a, b *who) int { return strings.Compare(a.name, b.name) })
-		for _, w := range found {
-			if q.Limit > 0 && len(out) == q.Limit {
-				last := out[len(out)-1]
-				s.mtx.Unlock()
-				return out, last.Provider + "/" + last.Account + "\x00" + last.Identity, nil
-			}
-			out = append(out, s.profile(w))
-		}
-		s.mtx.Unlock()
-	}
-	return out, "", nil
-}
-
-func (s *stream) cursor(w *who) string { return s.key.String() + "\x00" + w.name }
-
-// Identity returns the identity of that id.
-func (e *Engine) Identity(_ context.Context, id string) (p insight.Profile, known bool, err error) {
-	known = e.find(id, func(s *stream, w *who) { p = s.profile(w) })
-	return p, known, nil
 }
 
 // FinalUpTo is up to when everything is final: the least of the streams'

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/event/filter"
@@ -10,7 +11,9 @@ import (
 // Filter selects events, in the language of daemon/event/filter. Names are those
 // of event.Fields. A field that holds a list satisfies = and =~ where one of its
 // values does, and != and !~ where none of them is what must not be; an empty
-// list is like one empty value. A text is looked for in the raw record, upper
+// list is like one empty value. identity_class, and user_type="Automation" for
+// the same, is looked up when the filter is read: it holds for the identities
+// that are of that class by now, in any account. A text is looked for in the raw record, upper
 // and lower case apart.
 type Filter struct {
 	source     string
@@ -26,7 +29,7 @@ type condition struct {
 	grams  []uint64
 }
 
-// fieldNames are the names of all fields.
+// fieldNames are the names of all fields that can be counted and listed by.
 var fieldNames = func() []string {
 	out := make([]string, len(event.Fields))
 	for i, f := range event.Fields {
@@ -35,20 +38,36 @@ var fieldNames = func() []string {
 	return out
 }()
 
-// ParseFilter reads a filter. An empty one selects everything.
-func ParseFilter(s string) (*Filter, error) {
-	cs, err := filter.Parse(s, fieldNames)
+// filterNames are those that can be filtered by.
+var filterNames = append(slices.Clone(fieldNames), filter.IdentityClass)
+
+// ParseFilter reads a filter. An empty one selects everything. automated returns
+// the identities of the class Automation; it may be nil, and nobody is of it.
+func ParseFilter(s string, automated func() map[string]bool) (*Filter, error) {
+	cs, err := filter.Parse(s, filterNames)
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{source: s, conditions: make([]condition, len(cs))}
-	for i, c := range cs {
-		f.conditions[i].Condition = c
-		if c.Name == "" {
-			f.conditions[i].needle, f.conditions[i].grams = []byte(c.Value), gramNeedle(c.Value)
-			continue
+	f := &Filter{source: s, conditions: make([]condition, 0, len(cs))}
+	for _, c := range cs {
+		if c.Name == filter.IdentityClass {
+			var members map[string]bool
+			if automated != nil {
+				members = automated()
+			}
+			among, always := c.Among("identity", filter.Automation, members)
+			if always {
+				continue
+			}
+			c = among
 		}
-		f.conditions[i].field, _ = event.FieldByName(c.Name)
+		out := condition{Condition: c}
+		if c.Name == "" {
+			out.needle, out.grams = []byte(c.Value), gramNeedle(c.Value)
+		} else {
+			out.field, _ = event.FieldByName(c.Name)
+		}
+		f.conditions = append(f.conditions, out)
 	}
 	return f, nil
 }

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,7 @@ func TestFilterMatch(t *testing.T) {
 	azure := event.Event{Provider: "azure", Operation: "MICROSOFT.COMPUTE/virtualMachines/WRITE"}
 	f := func(e *event.Event, source string, want bool) {
 		t.Helper()
-		got, err := ParseFilter(source)
+		got, err := ParseFilter(source, nil)
 		require.NoError(t, err, source)
 		require.Equal(t, want, got.Match(e), source)
 		require.Equal(t, source, got.String())
@@ -64,10 +65,38 @@ func TestFilterMatch(t *testing.T) {
 	f(&azure, `operation!="microsoft.compute/virtualmachines/write"`, false)
 }
 
+func TestFilterByClass(t *testing.T) {
+	robot := event.Event{Provider: "aws", Actor: event.Actor{Identity: "robot", RawType: "IAMUser"}}
+	anna := event.Event{Provider: "aws", Actor: event.Actor{Identity: "anna", RawType: "IAMUser"}}
+	f := func(source string, wantRobot, wantAnna bool) {
+		t.Helper()
+		got, err := ParseFilter(source, func() map[string]bool { return map[string]bool{"robot": true} })
+		require.NoError(t, err, source)
+		require.Equal(t, wantRobot, got.Match(&robot), source)
+		require.Equal(t, wantAnna, got.Match(&anna), source)
+	}
+	f(`identity_class="Automation"`, true, false)
+	f(`user_type="Automation"`, true, false)
+	f(`user_type!="Automation" user_type="IAMUser"`, false, true)
+	f(`identity_class!="Automation"`, false, true)
+	f(`identity_class=""`, false, true)
+	f(`identity_class=~"Auto.*"`, true, false)
+	f(`identity_class=~".*"`, true, true)
+	f(`identity_class!~".*"`, false, false)
+	f(`identity_class="Other"`, false, false)
+	f(`identity_class!="Other"`, true, true)
+
+	none, err := ParseFilter(`identity_class="Automation"`, nil)
+	require.NoError(t, err)
+	require.False(t, none.Match(&robot), "nobody knows")
+	_, err = ParseFilter(`identity_clas="x"`, nil)
+	require.ErrorContains(t, err, "did you mean identity_class?")
+}
+
 func TestFilterErrors(t *testing.T) {
 	f := func(source string, column int, says ...string) {
 		t.Helper()
-		_, err := ParseFilter(source)
+		_, err := ParseFilter(source, nil)
 		require.Error(t, err, source)
 		var fe *filter.Error
 		require.ErrorAs(t, err, &fe, "%v", err)
@@ -93,7 +122,7 @@ func TestFilterErrors(t *testing.T) {
 	f(`""`, 1, "a text that is not empty")
 	f(`!provider="aws"`, 2, "a quoted text after !")
 	f(`provider!"aws"`, 9)
-	_, err := ParseFilter(string(make([]byte, filter.MaxLen+1)))
+	_, err := ParseFilter(string(make([]byte, filter.MaxLen+1)), nil)
 	require.ErrorContains(t, err, "more than 65536")
 }
 
@@ -113,7 +142,7 @@ func FuzzParseFilter(f *testing.F) {
 	g := newTraffic(1, 1)
 	events := g.events(3, 1)
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := ParseFilter(s)
+		p, err := ParseFilter(s, nil)
 		if err != nil {
 			if err.Error() == "" {
 				t.Fatal("an error without words")
@@ -124,8 +153,29 @@ func FuzzParseFilter(f *testing.F) {
 			p.Match(&events[i])
 		}
 		// In braces and with commas it means the same.
-		if q, err := ParseFilter(s); err != nil || len(q.conditions) != len(p.conditions) {
+		if q, err := ParseFilter(s, nil); err != nil || len(q.conditions) != len(p.conditions) {
 			t.Fatalf("%q is understood once and not again: %v", s, err)
 		}
 	})
+}
+
+// TestEventsOfAClass asks stored blocks for a class: the events are those of the
+// identities that are of it when they are asked for.
+func TestEventsOfAClass(t *testing.T) {
+	l, events := searchable(t, 1500)
+	robot := events[len(events)/3].Actor.Identity
+	l.o.Automated = func() map[string]bool { return map[string]bool{robot: true} }
+	for source, same := range map[string]string{
+		`identity_class="Automation"`:                         fmt.Sprintf(`identity=%q`, robot),
+		`user_type!="Automation" outcome="error"`:             fmt.Sprintf(`identity!=%q outcome="error"`, robot),
+		`identity_class=~".*" provider="aws"`:                 `provider="aws"`,
+		`identity_class!~"Auto.*|" access="write"`:            `identity="nobody"`,
+		fmt.Sprintf(`user_type="Automation" uid!=%q`, "none"): fmt.Sprintf(`identity=%q`, robot),
+	} {
+		want, err := l.Events(ctx, event.Query{Filter: same, Limit: 5000})
+		require.NoError(t, err, same)
+		got, err := l.Events(ctx, event.Query{Filter: source, Limit: 5000})
+		require.NoError(t, err, source)
+		require.Equal(t, want.Events, got.Events, source)
+	}
 }

@@ -63,8 +63,8 @@ func (m *memo) ask(v string, azure bool, fn func() bool) bool {
 	return is
 }
 
-func newPlan(source string, from, to time.Time) (*plan, error) {
-	f, err := ParseFilter(source)
+func newPlan(source string, from, to time.Time, automated func() map[string]bool) (*plan, error) {
+	f, err := ParseFilter(source, automated)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadQuery, err)
 	}

@@ -61,7 +61,7 @@ func someFilters(events []event.Event) []string {
 
 func matching(t testing.TB, events []event.Event, filter string, from, to time.Time) []event.Event {
 	t.Helper()
-	f, err := ParseFilter(filter)
+	f, err := ParseFilter(filter, nil)
 	require.NoError(t, err)
 	var out []event.Event
 	for _, e := range events {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/event/filter"
 )
 
@@ -14,7 +15,8 @@ type Field struct {
 	Name string
 	Help string
 	// Value returns the field's value, empty where the insight has none. It is
-	// nil where Values is set: for fields that hold a list.
+	// nil where Values is set: for fields that hold a list. identity_class has
+	// neither: it is looked up.
 	Value  func(*Insight) string
 	Values func(*Insight) []string
 }
@@ -55,6 +57,7 @@ var Fields = []Field{
 	{Name: "identity", Help: "who: the key of a person or workload; empty where it is the account's", Value: func(i *Insight) string { return i.Identity }},
 	{Name: "identity_kind", Help: "human, service, role, root, cloud-service or anonymous", Value: func(i *Insight) string { return i.IdentityKind }},
 	{Name: "user_type", Help: "the provider's own word for the actor, such as IAMUser", Value: func(i *Insight) string { return i.UserType }},
+	{Name: filter.IdentityClass, Help: "Automation where the identity behaves like a program; user_type=\"Automation\" is the same"},
 	{Name: "ip", Help: "a source address", Values: func(i *Insight) []string { return i.sources(func(s *SourceIP) string { return s.IP }) }},
 	{Name: "country", Help: "ISO 3166-1 alpha-2 code of a source address", Values: func(i *Insight) []string { return i.sources(func(s *SourceIP) string { return s.Country }) }},
 	{Name: "asn", Help: "autonomous system number of a source address", Values: func(i *Insight) []string {
@@ -107,15 +110,26 @@ func (i *Insight) sources(of func(*SourceIP) string) []string {
 	return out
 }
 
-// all returns the field's values, which are at least one.
-func (f *Field) all(i *Insight) []string {
-	if f.Values == nil {
+// ClassOf looks up the class of an identity as it is now; empty where it has
+// none. It is safe for concurrent use. Nil knows of none.
+type ClassOf func(stream event.StreamKey, identity string) string
+
+func (c ClassOf) of(i *Insight) string {
+	if c == nil || i.Identity == "" {
+		return ""
+	}
+	return c(event.StreamKey{Provider: i.Provider, Account: i.Account}, i.Identity)
+}
+
+// all returns the field's values.
+func (f *Field) all(i *Insight, classOf ClassOf) []string {
+	switch {
+	case f.Values != nil:
+		return f.Values(i)
+	case f.Value != nil:
 		return []string{f.Value(i)}
 	}
-	if vs := f.Values(i); len(vs) > 0 {
-		return vs
-	}
-	return []string{""}
+	return []string{classOf.of(i)}
 }
 
 // Filter selects insights, in the language of daemon/event/filter. Names are
@@ -125,6 +139,7 @@ func (f *Field) all(i *Insight) []string {
 // for concurrent use, and nil selects everything.
 type Filter struct {
 	conditions []condition
+	classOf    ClassOf
 }
 
 // condition is one term of a filter. The text of one without a field is in lower
@@ -135,12 +150,12 @@ type condition struct {
 }
 
 // ParseFilter reads a filter. An empty one selects everything.
-func ParseFilter(s string) (*Filter, error) {
+func ParseFilter(s string, classOf ClassOf) (*Filter, error) {
 	cs, err := filter.Parse(s, FieldNames())
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{conditions: make([]condition, len(cs))}
+	f := &Filter{conditions: make([]condition, len(cs)), classOf: classOf}
 	for n, c := range cs {
 		if c.Name == "" {
 			c.Value = strings.ToLower(c.Value)
@@ -163,6 +178,8 @@ func (f *Filter) Match(i *Insight) bool {
 		switch {
 		case c.field == nil:
 			is = i.mentions(c.Value)
+		case c.field.Value == nil && c.field.Values == nil:
+			is = c.Accepts(f.classOf.of(i), azure)
 		case c.field.Values != nil:
 			is = c.AcceptsAny(c.field.Values(i), azure)
 		default:

@@ -49,9 +49,24 @@ func TestFilter(t *testing.T) {
 	f(`suppressed="true" state="withdrawn" country="" country!="DE"`, true)
 	f(`operation="runinstances" operation=~"RUN.*"`, true)
 
+	classOf := func(stream event.StreamKey, identity string) string {
+		if stream.Account == i.Account && identity == i.Identity {
+			return ClassAutomation
+		}
+		return ""
+	}
+	for source, want := range map[string]bool{
+		`identity_class="Automation"`: true, `user_type="Automation"`: true, `user_type!="Automation"`: false, `identity_class=""`: false,
+	} {
+		g, err := ParseFilter(source, classOf)
+		require.NoError(t, err)
+		require.Equal(t, want, g.Match(&i), source)
+		require.Equal(t, !want, parse(t, source).Match(&i), "%s: nobody knows", source)
+	}
+
 	var none *Filter
 	require.True(t, none.Match(&i))
-	_, err := ParseFilter(`identiy="anna"`)
+	_, err := ParseFilter(`identiy="anna"`, nil)
 	require.ErrorContains(t, err, "did you mean identity?")
 }
 

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/go-memdb"
+
+	"github.com/insightd/insightd/daemon/event"
 )
 
 // ErrQuery marks a question that cannot be answered as it was asked.
@@ -402,6 +404,29 @@ func (s *Store) Get(id string) (Insight, bool) {
 		return Insight{}, false
 	}
 	return *e.cur, true
+}
+
+// OfIdentity returns the newest insights of an identity, most of them at the
+// most, without those that were withdrawn, and how many of all go on and are not
+// suppressed.
+func (s *Store) OfIdentity(stream event.StreamKey, identity string, most int) (newest []Insight, active int) {
+	err := walk(s.db.Txn(false), indexIdentity, textKey(identity), true, nil, func(e *entry) bool {
+		i := e.cur
+		if i.State == StateWithdrawn || i.Provider != stream.Provider || i.Account != stream.Account {
+			return true
+		}
+		if len(newest) < most {
+			newest = append(newest, *i)
+		}
+		if i.Active() && i.Suppressed == "" {
+			active++
+		}
+		return true
+	})
+	if err != nil {
+		return nil, 0 // The index is there, and so is its key.
+	}
+	return newest, active
 }
 
 // Records returns the records of an insight, revision by revision. Every

@@ -72,7 +72,7 @@ func streamOf(i Insight) event.StreamKey {
 // parse reads a filter that is right.
 func parse(t testing.TB, s string) *Filter {
 	t.Helper()
-	f, err := ParseFilter(s)
+	f, err := ParseFilter(s, nil)
 	require.NoError(t, err)
 	return f
 }

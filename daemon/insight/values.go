@@ -14,6 +14,8 @@ import (
 // ValuesQuery asks for the most frequent values of a field of insights.
 type ValuesQuery struct {
 	Filter *Filter
+	// ClassOf looks up the values of identity_class.
+	ClassOf ClassOf
 	// From and To ask for insights that were active in that range.
 	From, To time.Time
 	Field    string
@@ -44,7 +46,7 @@ func (s *Store) Values(q ValuesQuery) ([]event.ValueCount, error) {
 	counts := map[string]uint64{}
 	err := walk(s.db.Txn(false), index, prefix, false, nil, func(e *entry) bool {
 		if match(e.cur) {
-			for _, v := range f.all(e.cur) {
+			for _, v := range f.all(e.cur, q.ClassOf) {
 				if v != "" && containsFold(v, contains) {
 					counts[v]++
 				}

@@ -134,6 +134,19 @@ type Profile struct {
 	Events       uint64    `json:"events"`
 	Errors       uint64    `json:"errors"`
 	ActiveDays   int       `json:"activeDays"`
+	// Class is ClassAutomation for what behaves like a program, and empty where
+	// nothing says so; ClassReason says why, in words.
+	Class       string `json:"identityClass,omitempty"`
+	ClassReason string `json:"identityClassReason,omitempty"`
+	// Risk is the sum of the catalogue's risk tiers (0 to 3) of its operations on
+	// the UTC day of LastSeen, and RiskUsual the average of the active days
+	// before.
+	Risk      uint64  `json:"risk"`
+	RiskUsual float64 `json:"riskUsual"`
+	// ActiveInsights counts those that go on and LastInsight is the newest,
+	// without what is suppressed.
+	ActiveInsights int          `json:"activeInsights"`
+	LastInsight    *LastInsight `json:"lastInsight,omitempty"`
 	// Hours holds the share of events by hour of day, UTC.
 	Hours      [24]float64  `json:"hours"`
 	Operations []Known      `json:"operations"`
@@ -144,6 +157,20 @@ type Profile struct {
 	Insights   []InsightRef `json:"insights,omitempty"`
 	// Rebaselined is the last time that the identity began to be learned anew.
 	Rebaselined *Rebaseline `json:"rebaselined,omitempty"`
+}
+
+// ClassAutomation is the class of identities that act daily, at fixed times, or
+// far more than others.
+const ClassAutomation = "Automation"
+
+// LastInsight is the newest insight of an identity.
+type LastInsight struct {
+	ID         string    `json:"id"`
+	Type       string    `json:"type"`
+	Start      time.Time `json:"startTime"`
+	Confidence float64   `json:"confidence"`
+	Severity   Severity  `json:"severity"`
+	Summary    string    `json:"summary"`
 }
 
 // Known is a value that an identity has been seen with.

@@ -8,6 +8,8 @@
 // without braces around them, and all of them have to hold. Regular expressions
 // are anchored at both ends, as in Prometheus. A text alone must occur in what
 // is asked for, and one with ! before it must not.
+//
+// The tests of daemon/eventlog and daemon/insight hold it to that, and fuzz it.
 package filter
 
 import (
@@ -36,6 +38,16 @@ func (o Operator) Negative() bool { return o == NotEqual || o == NotMatch || o =
 // case.
 const Operation = "operation"
 
+// IdentityClass is the name of the field that holds what is learned of an
+// identity, and Automation its value for what behaves like a program. It is
+// looked up when it is asked for. user_type="Automation" means the same, for
+// those who know it from elsewhere.
+const (
+	IdentityClass = "identity_class"
+	Automation    = "Automation"
+	aliasName     = "user_type"
+)
+
 // Condition is one term of a filter.
 type Condition struct {
 	// Name is the field's. It is empty for texts, which have Contains or
@@ -45,6 +57,8 @@ type Condition struct {
 	Value string
 	// Regexp is that of Match and NotMatch.
 	Regexp *regexp.Regexp
+	// set, where it is not nil, is what Value and Regexp are otherwise.
+	set map[string]bool
 	// fold matches without case: it is there for operations.
 	fold *regexp.Regexp
 }
@@ -52,6 +66,9 @@ type Condition struct {
 // newCondition compiles a condition.
 func newCondition(name string, op Operator, value string) (Condition, error) {
 	c := Condition{Name: name, Op: op, Value: value}
+	if name == aliasName && value == Automation && (op == Equal || op == NotEqual) {
+		c.Name = IdentityClass
+	}
 	if op != Match && op != NotMatch {
 		return c, nil
 	}
@@ -73,6 +90,8 @@ func newCondition(name string, op Operator, value string) (Condition, error) {
 func (c *Condition) Accepts(v string, fold bool) bool {
 	fold = fold && c.Name == Operation
 	switch {
+	case c.set != nil:
+		return c.set[v]
 	case c.Regexp != nil && fold:
 		return c.fold.MatchString(v)
 	case c.Regexp != nil:
@@ -81,6 +100,26 @@ func (c *Condition) Accepts(v string, fold bool) bool {
 		return strings.EqualFold(v, c.Value)
 	}
 	return v == c.Value
+}
+
+// Among makes of a condition on identity_class one on a field that holds names:
+// members are those whose class is class, and others have none. always is set
+// where the condition holds for everybody.
+func (c *Condition) Among(name, class string, members map[string]bool) (out Condition, always bool) {
+	in, other := c.Accepts(class, false) != c.Op.Negative(), c.Accepts("", false) != c.Op.Negative()
+	out = Condition{Name: name, Op: Equal, Value: c.Value, set: members}
+	switch {
+	case in && other:
+		return out, true
+	case other:
+		out.Op = NotEqual
+	case !in:
+		out.set = map[string]bool{}
+	}
+	if out.set == nil {
+		out.set = map[string]bool{}
+	}
+	return out, false
 }
 
 // AcceptsAny is Accepts for a field of several values. It holds where it does
