@@ -2,6 +2,7 @@ package insightd
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -24,7 +25,7 @@ func (c *Client) Capabilities(ctx context.Context) (Capabilities, error) {
 	if err != nil {
 		return Capabilities{}, err
 	}
-	if a.Code != 200 {
+	if a.Code != http.StatusOK {
 		return Capabilities{}, c.refusal(a.Code, &envelope{}, false)
 	}
 	text := string(a.Body)

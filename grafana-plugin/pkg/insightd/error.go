@@ -136,3 +136,12 @@ func (c *Client) refusal(code int, env *envelope, ours bool) error {
 	}
 	return e
 }
+
+// missing makes of the answer that there is no event or insight of such an id
+// what it is where the id is an endpoint of newer daemons.
+func missing(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, ErrNotFound) {
+		return &Error{Kind: ErrTooOld, Code: e.Code, Hint: hintUpdate}
+	}
+	return err
+}

@@ -122,7 +122,7 @@ func (c *Client) FieldNames(ctx context.Context, of string) ([]string, error) {
 		} `json:"fields"`
 	}
 	if _, err := c.get(ctx, "/api/v1/"+of+"/fields", nil, &p); err != nil {
-		return nil, err
+		return nil, missing(err)
 	}
 	names := make([]string, len(p.Fields))
 	for n := range p.Fields {
@@ -150,5 +150,5 @@ func (c *Client) Places(ctx context.Context, v url.Values) ([]Place, Notes, erro
 		Places []Place `json:"places"`
 	}
 	notes, err := c.get(ctx, "/api/v1/events/places", v, &p)
-	return p.Places, notes, err
+	return p.Places, notes, missing(err)
 }

@@ -3,6 +3,7 @@ package insightd
 import (
 	"context"
 	"math"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -145,18 +146,32 @@ func Seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
 
+// product is what the daemon calls itself. Prometheus, whose paths are the same,
+// calls itself nothing.
+const product = "insightd"
+
 // BuildInfo is what the daemon says of itself.
 type BuildInfo struct {
-	Version   string `json:"version"`
-	Revision  string `json:"revision"`
-	GoVersion string `json:"goVersion"`
+	Application string `json:"application"`
+	// Version is insightd's. What stands under version is that of the API of
+	// Prometheus that it has.
+	Version  string `json:"applicationVersion"`
+	Revision string `json:"revision"`
 }
 
-// BuildInfo asks for the daemon's version.
+// BuildInfo asks who answers, and wants it to be insightd.
 func (c *Client) BuildInfo(ctx context.Context) (BuildInfo, error) {
 	var b BuildInfo
-	_, err := c.get(ctx, "/api/v1/status/buildinfo", nil, &b)
-	return b, err
+	if _, err := c.get(ctx, "/api/v1/status/buildinfo", nil, &b); err != nil {
+		return b, err
+	}
+	if b.Application != product {
+		return b, &Error{
+			Kind: ErrNotInsightd, Code: http.StatusOK, Text: c.URL() + " is a Prometheus",
+			Hint: "use Grafana's Prometheus datasource for it, or enter insightd's own URL, such as http://127.0.0.1:9470",
+		}
+	}
+	return b, nil
 }
 
 // Ready asks whether the daemon is ready.
@@ -167,9 +182,9 @@ func (c *Client) Ready(ctx context.Context) error {
 	}
 	text := firstLine(a.Body)
 	switch a.Code {
-	case 200:
+	case http.StatusOK:
 		return nil
-	case 503:
+	case http.StatusServiceUnavailable:
 		return &Error{Kind: ErrNotReady, Code: a.Code, Text: text, Hint: "wait until it has read its history, and look at its log if that takes long"}
 	}
 	return c.refusal(a.Code, &envelope{}, false)

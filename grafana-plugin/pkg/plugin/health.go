@@ -3,7 +3,6 @@ package plugin
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -47,7 +46,7 @@ func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 // what it knows.
 func (d *Datasource) check(ctx context.Context, h *health) (string, error) {
 	if err := d.client.Ready(ctx); err != nil {
-		return "", d.otherProduct(ctx, err)
+		return "", err
 	}
 	info, err := d.client.BuildInfo(ctx)
 	if err != nil {
@@ -56,7 +55,7 @@ func (d *Datasource) check(ctx context.Context, h *health) (string, error) {
 	h.Version = info.Version
 	page, err := d.client.Insights(ctx, url.Values{"state": {"active"}}, 1)
 	if err != nil {
-		return "", d.otherProduct(ctx, err)
+		return "", err
 	}
 	if _, err := d.client.Query(ctx, "1+1", epoch); err != nil {
 		return "", err
@@ -82,7 +81,7 @@ func (d *Datasource) check(ctx context.Context, h *health) (string, error) {
 			}
 		}
 	}
-	text := "insightd " + info.Version + " is ready"
+	text := strings.TrimSpace("insightd "+info.Version) + " is ready"
 	switch {
 	case len(c.Streams) == 0:
 		text += ", and has no events yet: push some, or configure a source."
@@ -95,21 +94,6 @@ func (d *Datasource) check(ctx context.Context, h *health) (string, error) {
 		h.VerboseMessage = strings.TrimSpace(h.VerboseMessage + " " + strings.Join(page.Warnings, "; "))
 	}
 	return text, nil
-}
-
-// otherProduct says of something that is not insightd what it is, where that can
-// be said: Prometheus has the same paths.
-func (d *Datasource) otherProduct(ctx context.Context, err error) error {
-	if !errors.Is(err, insightd.ErrNotInsightd) {
-		return err
-	}
-	if _, info := d.client.BuildInfo(ctx); info == nil {
-		return &insightd.Error{
-			Kind: insightd.ErrNotInsightd, Text: d.client.URL() + " is a Prometheus",
-			Hint: "use Grafana's Prometheus datasource for it, or enter insightd's own URL, such as http://127.0.0.1:9470",
-		}
-	}
-	return err
 }
 
 // sentence begins a text with a capital and ends it with a full stop. The name of
