@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -92,11 +93,10 @@ func (c *Client) connection(ctx context.Context, err error) error {
 // plain is the text of an error without the address that it was asked at, whose
 // query would bury what is said; the daemon's address stands in its place.
 func (c *Client) plain(err error) string {
-	text := err.Error()
-	if inner := errors.Unwrap(err); inner != nil {
-		text = inner.Error()
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
 	}
-	return fmt.Sprintf("%s: %s", c.base.Redacted(), text)
+	return fmt.Sprintf("%s: %v", c.base.Redacted(), err)
 }
 
 // refusal makes an Error of an answer that is no success. env holds what the

@@ -28,6 +28,7 @@ type Profile struct {
 	Agents      []Known     `json:"userAgents"`
 	Regions     []Known     `json:"regions"`
 	Risk        *float64    `json:"risk"`
+	RiskUsual   *float64    `json:"riskUsual"`
 	Active      *int        `json:"activeInsights"`
 	LastInsight *InsightRef `json:"lastInsight"`
 	Rebaselined *Rebaseline `json:"rebaselined"`

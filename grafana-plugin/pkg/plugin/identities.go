@@ -172,21 +172,21 @@ func (r *request) identityMatcher() (func(*profile) bool, error) {
 // highest first where a minus stands before it. The default is who was seen last.
 func sortIdentities(rows []profile, by string) error {
 	if by == "" {
-		by = "-lastSeen"
+		by = "-last_seen"
 	}
 	name, falling := strings.CutPrefix(by, "-")
 	keys := map[string]func(*profile) float64{
-		"lastSeen":       func(p *profile) float64 { return float64(p.LastSeen.UnixMilli()) },
-		"firstSeen":      func(p *profile) float64 { return float64(p.FirstSeen.UnixMilli()) },
-		"events":         func(p *profile) float64 { return float64(p.Events) },
-		"errors":         func(p *profile) float64 { return float64(p.Errors) },
-		"activeDays":     func(p *profile) float64 { return float64(p.ActiveDays) },
-		"activeInsights": func(p *profile) float64 { return orZero(p.Active) },
-		"risk":           func(p *profile) float64 { return orZero(p.Risk) },
+		"last_seen":       func(p *profile) float64 { return float64(p.LastSeen.UnixMilli()) },
+		"first_seen":      func(p *profile) float64 { return float64(p.FirstSeen.UnixMilli()) },
+		"activity":        func(p *profile) float64 { return float64(p.Events) },
+		"errors":          func(p *profile) float64 { return float64(p.Errors) },
+		"active_days":     func(p *profile) float64 { return float64(p.ActiveDays) },
+		"active_insights": func(p *profile) float64 { return orZero(p.Active) },
+		"risk":            func(p *profile) float64 { return orZero(p.Risk) },
 	}
 	key, ok := keys[name]
 	if !ok {
-		return wrongf("identities cannot be sorted by %q: it is lastSeen, firstSeen, events, errors, activeDays, activeInsights or risk, with a minus before it for the highest first", by)
+		return wrongf("identities cannot be sorted by %q: it is activity, errors, risk, active_insights, active_days, last_seen or first_seen, with a minus before it for the highest first", by)
 	}
 	slices.SortStableFunc(rows, func(a, b profile) int {
 		c := cmp.Compare(key(&a), key(&b))
@@ -234,7 +234,8 @@ func identityFrame(name string, rows []profile) *data.Frame {
 			return float64(p.Errors) / float64(p.Events)
 		}), shareConfig("Errors among the events")),
 		column("activeDays", rows, func(p *profile) float64 { return float64(p.ActiveDays) }),
-		column("risk", rows, func(p *profile) *float64 { return p.Risk }),
+		described(column("risk", rows, func(p *profile) *float64 { return p.Risk }), "The risk tiers of its operations, added up over its last active day"),
+		described(column("riskUsual", rows, func(p *profile) *float64 { return p.RiskUsual }), "The same on an average day before"),
 		column("activeInsights", rows, func(p *profile) *float64 {
 			if p.Active == nil {
 				return nil
@@ -315,12 +316,13 @@ func (r *request) identityView(ctx context.Context) (data.Frames, error) {
 	return frames, nil
 }
 
-var identityID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
+// hexID is what the ids of identities and insights look like.
+var hexID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
 
 // findIdentity looks an identity up by its id, or by its key, which several
 // accounts may have: the one that was seen last is taken.
 func (r *request) findIdentity(ctx context.Context) (profile, insightd.Notes, error) {
-	if identityID.MatchString(r.IdentityID) {
+	if hexID.MatchString(r.IdentityID) {
 		return r.d.client.Identity(ctx, r.IdentityID)
 	}
 	page, err := r.d.client.Identities(ctx, url.Values{"q": {r.IdentityID}}, maxRows)

@@ -14,7 +14,7 @@ import (
 )
 
 // resource is a path that editors may ask for, with what they may say beside it.
-// A part in braces is any one segment.
+// {id} stands for an id, {name} for the name of a field or a label.
 type resource struct {
 	path       string
 	parameters []string
@@ -53,7 +53,9 @@ func (r *resource) match(path string) bool {
 	for n, w := range want {
 		switch {
 		case w == have[n]:
-		case !strings.HasPrefix(w, "{"), have[n] == "", have[n] == ".", have[n] == "..":
+		case w == "{id}" && hexID.MatchString(have[n]):
+		case w == "{name}" && filterName.MatchString(have[n]):
+		default:
 			return false
 		}
 	}
