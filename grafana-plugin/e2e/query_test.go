@@ -437,7 +437,7 @@ func TestMap(t *testing.T) {
 }
 
 func TestIdentities(t *testing.T) {
-	f := ask(t, query{"queryType": "identities", "sort": "-activity"})[0]
+	f := ask(t, query{"queryType": "identities", "sort": "-events"})[0]
 	require.Greater(t, f.Rows(), 20)
 	require.True(t, slices.IsSortedFunc(numbers(t, f, "events"), func(a, b float64) int { return int(b - a) }))
 	humans := ask(t, query{"queryType": "identities", "kinds": []string{"human", "role"}})[0]

@@ -172,21 +172,21 @@ func (r *request) identityMatcher() (func(*profile) bool, error) {
 // highest first where a minus stands before it. The default is who was seen last.
 func sortIdentities(rows []profile, by string) error {
 	if by == "" {
-		by = "-last_seen"
+		by = "-lastSeen"
 	}
 	name, falling := strings.CutPrefix(by, "-")
 	keys := map[string]func(*profile) float64{
-		"last_seen":       func(p *profile) float64 { return float64(p.LastSeen.UnixMilli()) },
-		"first_seen":      func(p *profile) float64 { return float64(p.FirstSeen.UnixMilli()) },
-		"activity":        func(p *profile) float64 { return float64(p.Events) },
-		"errors":          func(p *profile) float64 { return float64(p.Errors) },
-		"active_days":     func(p *profile) float64 { return float64(p.ActiveDays) },
-		"active_insights": func(p *profile) float64 { return orZero(p.Active) },
-		"risk":            func(p *profile) float64 { return orZero(p.Risk) },
+		"lastSeen":       func(p *profile) float64 { return float64(p.LastSeen.UnixMilli()) },
+		"firstSeen":      func(p *profile) float64 { return float64(p.FirstSeen.UnixMilli()) },
+		"events":         func(p *profile) float64 { return float64(p.Events) },
+		"errors":         func(p *profile) float64 { return float64(p.Errors) },
+		"activeDays":     func(p *profile) float64 { return float64(p.ActiveDays) },
+		"activeInsights": func(p *profile) float64 { return orZero(p.Active) },
+		"risk":           func(p *profile) float64 { return orZero(p.Risk) },
 	}
 	key, ok := keys[name]
 	if !ok {
-		return wrongf("identities cannot be sorted by %q: it is activity, errors, risk, active_insights, active_days, last_seen or first_seen, with a minus before it for the highest first", by)
+		return wrongf("identities cannot be sorted by %q: it is events, errors, risk, activeInsights, activeDays, lastSeen or firstSeen, with a minus before it for the highest first", by)
 	}
 	slices.SortStableFunc(rows, func(a, b profile) int {
 		c := cmp.Compare(key(&a), key(&b))
