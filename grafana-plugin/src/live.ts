@@ -1,0 +1,103 @@
+import { DataFrame, DataFrameJSON, DataQueryRequest, LiveChannelAddress, LiveChannelScope } from '@grafana/data';
+import { formatOf } from './defaults';
+import { joinFilters } from './language/filter';
+import { filterText } from './resources';
+import { Query } from './types';
+
+/** The longest path that Grafana Live takes safely: 255 characters less organisation, scope and uid. */
+const maxPath = 160;
+
+/** Rows that a live table keeps. */
+const maxRows = 1000;
+
+/** isLive says whether a query's answer is to follow. */
+export function isLive(q: Query, request: Pick<DataQueryRequest, 'liveStreaming'>): boolean {
+  const followed = q.queryType === 'insights' && ['table', 'logs'].includes(formatOf(q)) && !q.insightId;
+  return !q.hide && followed && Boolean(q.live || request.liveStreaming);
+}
+
+/**
+ * streamPath is the path of the stream of a query whose variables are filled in. The same question
+ * has the same path, in whatever order it was put; undefined where it is too long for a channel.
+ */
+export function streamPath(q: Query): string | undefined {
+  const params = new URLSearchParams();
+  const add = (name: string, values: Array<string | number | undefined>) =>
+    values.filter((v) => v !== undefined && v !== '').forEach((v) => params.append(name, String(v)));
+  add('filter', [joinFilters(q.filter, filterText(q.filters ?? []))]);
+  add('high_risk', [q.highRisk ? 'true' : undefined]);
+  add('min_confidence', [q.minConfidence || undefined]);
+  add('severity', [...(q.severities ?? [])].sort());
+  add('suppressed', [q.suppressed === 'show' || q.suppressed === 'only' ? q.suppressed : undefined]);
+  add('type', [...(q.types ?? [])].sort());
+  const path = `insights/${base64url(params.toString())}`;
+  return path.length <= maxPath ? path : undefined;
+}
+
+function base64url(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, '-')
+    .replace(/\//g, '_')
+    .replace(/=+$/, '');
+}
+
+/** streamAddress names a channel as every Grafana from 10.4 on reads it: React 19's calls stream what was namespace. */
+export function streamAddress(uid: string, path: string): LiveChannelAddress {
+  const address = { scope: LiveChannelScope.DataSource, namespace: uid, stream: uid, path };
+  return address as unknown as LiveChannelAddress;
+}
+
+/** Changes after which an insight is no longer shown. */
+const gone = new Set(['withdrawn', 'superseded']);
+
+/**
+ * mergeRows joins rows of the stream into a table: a row takes the place of the one with its id, new
+ * ones come first, and what was withdrawn goes. Fields that the table has not got are left out.
+ */
+export function mergeRows(table: DataFrame, update: DataFrame | DataFrameJSON): DataFrame {
+  const rows = readRows(update);
+  const idField = table.fields.find((f) => f.name === 'id');
+  if (rows.length === 0 || !idField) {
+    return table;
+  }
+  const columns = table.fields.map((f) => [...f.values]);
+  const ids: unknown[] = columns[table.fields.indexOf(idField)];
+  for (const row of rows) {
+    const known = ids.indexOf(row.id);
+    if (gone.has(String(row.change))) {
+      if (known >= 0) {
+        columns.forEach((c) => c.splice(known, 1));
+      }
+      continue;
+    }
+    table.fields.forEach((f, i) => {
+      const value = row[f.name] ?? null;
+      if (known >= 0) {
+        columns[i][known] = value;
+      } else {
+        columns[i].unshift(value);
+      }
+    });
+  }
+  columns.forEach((c) => (c.length = Math.min(c.length, maxRows)));
+  return {
+    ...table,
+    length: columns[0].length,
+    // State holds what was displayed of the old values.
+    fields: table.fields.map((f, i) => ({ ...f, values: columns[i], state: undefined })),
+  };
+}
+
+type Row = Record<string, unknown>;
+
+function readRows(update: DataFrame | DataFrameJSON): Row[] {
+  const fields = 'fields' in update ? update.fields : (update.schema?.fields ?? []);
+  const values: ArrayLike<unknown[]> =
+    'fields' in update ? update.fields.map((f) => f.values) : ((update.data?.values ?? []) as unknown[][]);
+  const rows: Row[] = [];
+  for (let i = 0; i < (values[0]?.length ?? 0); i++) {
+    rows.push(Object.fromEntries(fields.map((f, n) => [f.name, values[n]?.[i]])));
+  }
+  return rows;
+}
