@@ -4,8 +4,8 @@ import type { Configuration } from 'webpack';
 import grafanaConfig, { type Env } from './.config/webpack/webpack.config.ts';
 import { copyFilePatterns } from './.config/bundler/copyFiles.ts';
 
-// LICENSE and CHANGELOG.md stand once, at the root of the project.
-const shared: Record<string, string> = { '../LICENSE': '../../LICENSE', '../CHANGELOG.md': '../../CHANGELOG.md' };
+// The licence stands once, at the root of the project.
+const shared: Record<string, string> = { '../LICENSE': '../../LICENSE' };
 
 const config = async (env: Env): Promise<Configuration> => {
   const base = await grafanaConfig(env);

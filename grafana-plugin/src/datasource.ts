@@ -13,7 +13,6 @@ import {
   DataSourceWithSupplementaryQueriesSupport,
   DataSourceWithToggleableQueryFiltersSupport,
   LegacyMetricFindQueryOptions,
-  LiveChannelEvent,
   LoadingState,
   LogRowContextOptions,
   LogRowContextQueryDirection,
@@ -22,11 +21,11 @@ import {
   QueryFilterOptions,
   QueryFixAction,
   ScopedVars,
+  StreamingFrameAction,
   SupplementaryQueryOptions,
   SupplementaryQueryType,
   ToggleFilterAction,
   dateTime,
-  isLiveChannelMessageEvent,
 } from '@grafana/data';
 import { DataSourceWithBackend, TemplateSrv, getGrafanaLiveSrv, getTemplateSrv } from '@grafana/runtime';
 import {
@@ -36,10 +35,11 @@ import {
   concat,
   filter,
   firstValueFrom,
+  last,
   map,
   merge,
   of,
-  scan,
+  startWith,
   switchMap,
   throttleTime,
   timer,
@@ -50,7 +50,7 @@ import { defaultQuery, displayText, formatOf, isComplete } from './defaults';
 import { interpolate, interpolateList, interpolateText, Replace } from './language/interpolate';
 import { migrateQuery, importQuery, migrateVariable } from './migrate';
 import { hasFilter, modify, modifications, toggleFilter } from './modify';
-import { isLive, mergeRows, streamAddress, streamPath } from './live';
+import { isLive, maxRows, mergeRows, streamAddress, streamPath } from './live';
 import { Resources, filterConditions, filterText, toFilters } from './resources';
 import { markVolumes, supplementaryQuery, supplementaryRequest, supplementaryTypes } from './supplementary';
 import { AdHocFilter, Filter, Options, Query, VariableQuery } from './types';
@@ -138,33 +138,35 @@ export class DataSource
       // Too long a question for the name of a channel.
       return timer(0, 5 * livePauseMs).pipe(switchMap(once), map(streaming));
     }
-    const messages = getGrafanaLiveSrv()
-      .getStream<never>(streamAddress(this.uid, path))
+    // Grafana keeps the rows that came since somebody began to look, the newest last.
+    const changes = getGrafanaLiveSrv()
+      .getDataStream({
+        addr: streamAddress(this.uid, path),
+        key,
+        buffer: { maxLength: maxRows, maxDelta: Infinity, action: StreamingFrameAction.Append },
+      })
       .pipe(
-        filter((e: LiveChannelEvent<never>) => isLiveChannelMessageEvent(e)),
-        map((e) => e.message as DataFrame),
+        filter((response) => !response.errors?.length && response.data.length > 0),
+        map((response): DataFrame => response.data[0]),
         // The first answer stays where the stream cannot be had.
         catchError(() => EMPTY)
       );
     if (formatOf(query) !== 'table') {
-      const again = messages.pipe(
-        throttleTime(livePauseMs, undefined, { leading: true, trailing: true }),
+      const pause = { leading: true, trailing: true };
+      const again = changes.pipe(
+        filter((frame) => frame.length > 0),
+        throttleTime(livePauseMs, undefined, pause),
         switchMap(once)
       );
       return concat(once(), again).pipe(map(streaming));
     }
-    type Step = { first: DataQueryResponse } | { update: DataFrame };
-    const first = once().pipe(map((response): Step => ({ first: response })));
-    const updates = messages.pipe(map((update): Step => ({ update })));
-    return concat(first, updates).pipe(
-      scan(
-        (state: DataQueryResponse, step: Step) => {
-          if ('first' in step) {
-            return step.first;
-          }
-          return { ...state, data: state.data.map((frame: DataFrame) => mergeRows(frame, step.update)) };
-        },
-        { data: [] }
+    return once().pipe(
+      last(),
+      switchMap((first) =>
+        changes.pipe(
+          map((rows) => ({ ...first, data: first.data.map((frame: DataFrame) => mergeRows(frame, rows)) })),
+          startWith(first)
+        )
       ),
       map(streaming)
     );

@@ -1,4 +1,4 @@
-import { DataFrame, DataFrameJSON, DataQueryRequest, LiveChannelAddress, LiveChannelScope } from '@grafana/data';
+import { DataFrame, DataQueryRequest, LiveChannelAddress, LiveChannelScope } from '@grafana/data';
 import { formatOf } from './defaults';
 import { joinFilters } from './language/filter';
 import { filterText } from './resources';
@@ -8,7 +8,7 @@ import { Query } from './types';
 const maxPath = 160;
 
 /** Rows that a live table keeps. */
-const maxRows = 1000;
+export const maxRows = 1000;
 
 /** isLive says whether a query's answer is to follow. */
 export function isLive(q: Query, request: Pick<DataQueryRequest, 'liveStreaming'>): boolean {
@@ -55,7 +55,7 @@ const gone = new Set(['withdrawn', 'superseded']);
  * mergeRows joins rows of the stream into a table: a row takes the place of the one with its id, new
  * ones come first, and what was withdrawn goes. Fields that the table has not got are left out.
  */
-export function mergeRows(table: DataFrame, update: DataFrame | DataFrameJSON): DataFrame {
+export function mergeRows(table: DataFrame, update: DataFrame): DataFrame {
   const rows = readRows(update);
   const idField = table.fields.find((f) => f.name === 'id');
   if (rows.length === 0 || !idField) {
@@ -91,13 +91,10 @@ export function mergeRows(table: DataFrame, update: DataFrame | DataFrameJSON): 
 
 type Row = Record<string, unknown>;
 
-function readRows(update: DataFrame | DataFrameJSON): Row[] {
-  const fields = 'fields' in update ? update.fields : (update.schema?.fields ?? []);
-  const values: ArrayLike<unknown[]> =
-    'fields' in update ? update.fields.map((f) => f.values) : ((update.data?.values ?? []) as unknown[][]);
+function readRows({ fields }: DataFrame): Row[] {
   const rows: Row[] = [];
-  for (let i = 0; i < (values[0]?.length ?? 0); i++) {
-    rows.push(Object.fromEntries(fields.map((f, n) => [f.name, values[n]?.[i]])));
+  for (let i = 0; i < (fields[0]?.values.length ?? 0); i++) {
+    rows.push(Object.fromEntries(fields.map((f) => [f.name, f.values[i]])));
   }
   return rows;
 }

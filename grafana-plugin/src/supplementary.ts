@@ -123,7 +123,7 @@ export function markVolumes(
         if (f.type !== FieldType.number) {
           return f;
         }
-        const of = f.labels?.outcome ?? f.labels?.level ?? f.name;
+        const of = f.labels?.outcome ?? f.name;
         const { level, color } = levels[of] ?? { level: LogLevel.unknown, color: '#8e8e8e' };
         return {
           ...f,

@@ -8,9 +8,12 @@ import { FilterField, LimitField, PartProps } from './parts';
 import { Many, One } from './selects';
 
 const sorts = [
-  { value: 'events', label: 'Most active first' },
-  { value: 'lastSeen', label: 'Last seen first' },
-  { value: 'risk', label: 'Riskiest first' },
+  { value: '-events', label: 'Most active first' },
+  { value: '-lastSeen', label: 'Last seen first' },
+  { value: '-firstSeen', label: 'Newest first' },
+  { value: '-risk', label: 'Riskiest first' },
+  { value: '-activeInsights', label: 'Most insights first' },
+  { value: '-errors', label: 'Most errors first' },
 ];
 
 /** IdentitiesEditor asks who acts, or for the habits of one identity. */
@@ -78,7 +81,7 @@ export function IdentitiesEditor(props: PartProps) {
           <One
             id={`${id}-sort`}
             label="Sort"
-            placeholder="By name"
+            placeholder="As the daemon has them"
             options={sorts}
             value={query.sort}
             clearable
@@ -88,7 +91,7 @@ export function IdentitiesEditor(props: PartProps) {
         <LimitField {...props} />
       </Row>
       <Row>
-        <FilterField {...props} of="events" />
+        <FilterField {...props} of="identities" />
       </Row>
     </>
   );

@@ -3,12 +3,11 @@ import { InlineSwitch, Input, RadioButtonGroup } from '@grafana/ui';
 import React, { useMemo } from 'react';
 import type { DataSource } from '../datasource';
 import { formatNames, formatOf } from '../defaults';
-import { Of } from '../resources';
 import { Query, formats, insightTypes, severities } from '../types';
 import { CodeField } from './CodeField';
 import { Field } from './layout';
 import { Many, One, asOption } from './selects';
-import { completionSource } from './source';
+import { FilterOf, completionSource } from './source';
 
 /** What every part of the editor works with. */
 export interface PartProps {
@@ -23,8 +22,23 @@ export interface PartProps {
   onRun: (change?: Partial<Query>) => void;
 }
 
+const texts: Record<FilterOf, { text: string; placeholder: string }> = {
+  events: {
+    text: 'A "text" alone is looked for in the raw event.',
+    placeholder: 'outcome="error" operation=~"Delete.*"',
+  },
+  insights: {
+    text: 'A "text" alone is looked for in the insight.',
+    placeholder: 'identity=~".*deploy.*" high_risk="true"',
+  },
+  identities: {
+    text: 'A "text" alone is looked for in the identity.',
+    placeholder: 'identity=~".*deploy.*" account="111122223333"',
+  },
+};
+
 /** FilterField is the event filter, or that of insights. */
-export function FilterField({ id, datasource, query, range, onChange, onRun, of }: PartProps & { of: Of }) {
+export function FilterField({ id, datasource, query, range, onChange, onRun, of }: PartProps & { of: FilterOf }) {
   const source = useMemo(() => completionSource(datasource.resources, of, range), [datasource, of, range]);
   return (
     <Field
@@ -35,9 +49,7 @@ export function FilterField({ id, datasource, query, range, onChange, onRun, of 
       tooltip={
         <>
           {'Conditions side by side, all of which have to hold: name="value" name!="value" name=~"re" name!~"re". '}
-          {of === 'events'
-            ? 'A "text" alone is looked for in the raw event.'
-            : 'A "text" alone is looked for in the insight.'}
+          {texts[of].text}
           {' Shift+Enter runs the query.'}
         </>
       }
@@ -47,9 +59,7 @@ export function FilterField({ id, datasource, query, range, onChange, onRun, of 
         label="Filter"
         language="filter"
         value={query.filter ?? ''}
-        placeholder={
-          of === 'events' ? 'outcome="error" operation=~"Delete.*"' : 'identity=~".*deploy.*" high_risk="true"'
-        }
+        placeholder={texts[of].placeholder}
         source={source}
         onChange={(filter) => onChange({ filter })}
         onRunQuery={() => onRun()}

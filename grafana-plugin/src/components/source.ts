@@ -3,14 +3,32 @@ import { getTemplateSrv } from '@grafana/runtime';
 import { CompletionSource } from '../language/completion';
 import { Of, Resources } from '../resources';
 
+/** What a filter can be of: identities have fields of their own, with values that events have. */
+export type FilterOf = Of | 'identities';
+
+const identityFields = [
+  { name: 'identity', help: 'who: the key of a person or workload' },
+  { name: 'identity_kind', help: 'human, service, role, root, cloud-service or anonymous' },
+  { name: 'identity_class', help: 'Automation, or nothing' },
+  { name: 'user_type', help: "the provider's own word for the actor, such as IAMUser" },
+  { name: 'provider', help: 'aws, azure, alibaba, ibm, gcp, kubernetes' },
+  { name: 'account', help: 'the account, subscription or project' },
+  { name: 'id', help: 'the id of the identity' },
+];
+
 /** How many values are proposed at once; typing narrows them. */
 const proposed = 100;
 
 /** completionSource answers completion from the daemon, for the range that is looked at. */
-export function completionSource(resources: Resources, of: Of, range?: TimeRange): CompletionSource {
+export function completionSource(resources: Resources, filterOf: FilterOf, range?: TimeRange): CompletionSource {
+  const identities = filterOf === 'identities';
+  const of: Of = identities ? 'events' : filterOf;
   return {
-    fields: () => resources.fields(of),
+    fields: async () => (identities ? identityFields : resources.fields(of)),
     values: async (field, filter, contains) => {
+      if (identities && (field === 'identity_class' || field === 'id')) {
+        return field === 'id' ? [] : [{ value: 'Automation' }];
+      }
       try {
         return await resources.values(of, field, { filter, contains, range, limit: proposed });
       } catch (err) {
