@@ -49,12 +49,12 @@ func insight() Dashboard {
 				byName("baseline").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourGood)),
 			),
 		}}, {Title: "Its events", Panels: []Panel{
-			logs("Events", "The events behind the insight, each with its whole record. Open a line for its fields.",
-				"No insight is chosen, or its events are older than the retention of the event log (storage.events.retention).",
+			logs("Events", "The events behind the insight, each with its whole record; the newest of the range while none is chosen. Open a line for its fields.",
+				"The events of this insight are older than the retention of the event log (storage.events.retention).",
 				Query{QueryType: "events", Format: "logs", InsightID: "$insight", Limit: 500}).size(24, 12),
 		}}, {Title: "Its history, and others", Panels: []Panel{
 			table("Records", "How it was told: its Start and End, revision by revision. Confidence in a Start is what was told then.",
-				unchosen, one("records")).size(24, 6).override(insightColumns()...).override(
+				unchosen, one("records")).size(24, 6).override(recordColumns()...).override(
 				byName("supersedes").set("links", dataLink("Open it", keep(open(InsightUID, "insight", "${__value.raw:percentencode}"), "account", "region"))),
 				byName("supersededBy").set("links", dataLink("Open it", keep(open(InsightUID, "insight", "${__value.raw:percentencode}"), "account", "region"))),
 			),

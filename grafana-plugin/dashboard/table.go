@@ -42,21 +42,28 @@ func unseen(name string) override {
 	return byName(name).set("custom.hidden", true).set("custom.hideFrom", object{"viz": true, "legend": true, "tooltip": true})
 }
 
-// insightColumns are the looks of the columns of insights.
+// insightColumns are the looks of the columns of insights, with their links.
 func insightColumns() []override {
-	return []override{
-		byName("time").set("custom.width", 165),
+	return append(recordColumns(),
 		byName("end").set("custom.width", 165).set("noValue", "goes on"),
-		byName("severity").set("custom.cellOptions", pill).set("mappings", severityMapping()).set("custom.width", 85).set("custom.align", "center"),
-		byName("confidence").set("custom.cellOptions", gauge).set("unit", "percentunit").set("decimals", 0).
-			set("min", 0).set("max", 1).set("thresholds", confidenceSteps()).set("color", object{"mode": "thresholds"}).set("custom.width", 130),
 		byName("type").set("custom.cellOptions", object{"type": "color-text"}).set("mappings", typeMapping()).set("custom.width", 190),
-		byName("summary").set("links", dataLink("Open the insight", toInsight())).set("custom.minWidth", 320),
+		byName("summary").set("links", dataLink("Open the insight", toInsight())),
 		byName("identity").set("links", dataLink("Open the identity", toIdentity())).set("custom.width", 240),
 		byName("account").set("custom.width", 120),
 		byName("region").set("custom.width", 110),
 		byName("country").set("custom.width", 75).set("noValue", "-"),
 		unseen("id"), unseen("from"), unseen("to"),
+	)
+}
+
+// recordColumns are the looks of what a record says of an insight.
+func recordColumns() []override {
+	return []override{
+		byName("time").set("custom.width", 165),
+		byName("severity").set("custom.cellOptions", pill).set("mappings", severityMapping()).set("custom.width", 85).set("custom.align", "center"),
+		byName("confidence").set("custom.cellOptions", gauge).set("unit", "percentunit").set("decimals", 0).
+			set("min", 0).set("max", 1).set("thresholds", confidenceSteps()).set("color", object{"mode": "thresholds"}).set("custom.width", 130),
+		byName("summary").set("custom.minWidth", 320),
 	}
 }
 
