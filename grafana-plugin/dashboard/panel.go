@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -46,7 +48,7 @@ func byPattern(re string) override {
 
 // set adds a property.
 func (o override) set(id string, value any) override {
-	o.properties = append(o.properties[:len(o.properties):len(o.properties)], object{"id": id, "value": value})
+	o.properties = append(slices.Clip(o.properties), object{"id": id, "value": value})
 	return o
 }
 
@@ -58,9 +60,7 @@ func (p Panel) encode(source object) object {
 		targets = append(targets, q.encode(source))
 	}
 	defaults := object{"noValue": p.None}
-	for k, v := range p.defaults {
-		defaults[k] = v
-	}
+	maps.Copy(defaults, p.defaults)
 	overrides := []object{}
 	for _, o := range p.overrides {
 		overrides = append(overrides, object{"matcher": o.matcher, "properties": o.properties})
@@ -123,10 +123,7 @@ func timeseries(title, description, none string, qs ...Query) Panel {
 
 // bars has a time series show counts: stacked bars.
 func (p Panel) bars() Panel {
-	custom := object{}
-	for k, v := range p.defaults["custom"].(object) {
-		custom[k] = v
-	}
+	custom := maps.Clone(p.defaults["custom"].(object))
 	custom["drawStyle"], custom["fillOpacity"], custom["lineWidth"] = "bars", 70, 0
 	custom["stacking"] = object{"mode": "normal", "group": "A"}
 	return p.with("custom", custom)
@@ -243,10 +240,7 @@ func (p Panel) size(w, h int) Panel {
 
 // with sets a default of all fields.
 func (p Panel) with(key string, value any) Panel {
-	d := object{}
-	for k, v := range p.defaults {
-		d[k] = v
-	}
+	d := maps.Clone(p.defaults)
 	d[key] = value
 	p.defaults = d
 	return p
@@ -254,10 +248,7 @@ func (p Panel) with(key string, value any) Panel {
 
 // option sets an option of the panel.
 func (p Panel) option(key string, value any) Panel {
-	d := object{}
-	for k, v := range p.options {
-		d[k] = v
-	}
+	d := maps.Clone(p.options)
 	d[key] = value
 	p.options = d
 	return p
@@ -273,13 +264,13 @@ func (p Panel) steps(t object) Panel {
 
 // override adds overrides.
 func (p Panel) override(os ...override) Panel {
-	p.overrides = append(p.overrides[:len(p.overrides):len(p.overrides)], os...)
+	p.overrides = append(slices.Clip(p.overrides), os...)
 	return p
 }
 
 // transform adds a transformation of Grafana's.
 func (p Panel) transform(id string, options object) Panel {
-	p.Transforms = append(p.Transforms[:len(p.Transforms):len(p.Transforms)], object{"id": id, "options": options})
+	p.Transforms = append(slices.Clip(p.Transforms), object{"id": id, "options": options})
 	return p
 }
 
@@ -296,17 +287,17 @@ func (p Panel) columns(names ...string) Panel {
 
 // link adds a link of the panel.
 func (p Panel) link(title, url string) Panel {
-	p.Links = append(p.Links[:len(p.Links):len(p.Links)], object{"title": title, "url": url, "targetBlank": false})
+	p.Links = append(slices.Clip(p.Links), object{"title": title, "url": url, "targetBlank": false})
 	return p
 }
 
 // open is the address of another dashboard, with the range and variables.
 func open(uid string, variables ...string) string {
-	u := fmt.Sprintf("/d/%s/?${__url_time_range}", uid)
+	parts := []string{"/d/" + uid + "/?${__url_time_range}"}
 	for i := 0; i+1 < len(variables); i += 2 {
-		u += fmt.Sprintf("&var-%s=%s", variables[i], variables[i+1])
+		parts = append(parts, "var-"+variables[i]+"="+variables[i+1])
 	}
-	return u
+	return strings.Join(parts, "&")
 }
 
 // keep gives variables of the dashboard on in a link.
@@ -324,10 +315,7 @@ func dataLink(title, url string) []object {
 
 // dashed draws the steps of the thresholds as dashed lines.
 func (p Panel) dashed() Panel {
-	custom := object{}
-	for k, v := range p.defaults["custom"].(object) {
-		custom[k] = v
-	}
+	custom := maps.Clone(p.defaults["custom"].(object))
 	custom["thresholdsStyle"] = object{"mode": "dashed"}
 	return p.with("custom", custom)
 }

@@ -54,11 +54,6 @@ func promQL(expr, legend string) Query {
 	return Query{QueryType: "promql", Expr: expr, Legend: legend}
 }
 
-// instant asks for the value at the end of the range.
-func instant(expr, legend string) Query {
-	return Query{QueryType: "promql", Expr: expr, Legend: legend, Instant: true}
-}
-
 // insights asks for insights in the range, as a table.
 func insights(filter string) Query {
 	return Query{QueryType: "insights", Format: "table", Filter: filter, Limit: 200}
