@@ -169,9 +169,7 @@ func decodeCloudTrail(b []byte, e *Event, p *stringPool) (n int, v verdict, err 
 		case keyForeign:
 			return i, verdictForeign, nil
 		case keyAround:
-			if e.Operation == "" && !t.insightDetails {
-				return i, verdictInside, nil
-			}
+			return i, verdictInside, nil
 		}
 		i = skipValue(b, i, 1)
 	checked:

@@ -66,31 +66,9 @@ func (t *cloudTrail) sessionContext(b []byte, i int, a *Actor) int {
 		case "sessionIssuer":
 			i = oneString(b, i, 3, "arn", &a.Issuer)
 		case "attributes":
-			i = t.sessionAttributes(b, i)
+			i = oneTruth(b, i, 3, "mfaAuthenticated", &t.mfaAuthenticated)
 		default:
 			i = skipValue(b, i, 3)
-		}
-		if i < 0 {
-			return i
-		}
-	}
-}
-
-func (t *cloudTrail) sessionAttributes(b []byte, i int) int {
-	t.mfaAuthenticated = truthUnknown
-	if b[i] != '{' {
-		return skipValue(b, i, 3)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
-		if key == "mfaAuthenticated" {
-			i = truthValue(b, i, 4, &t.mfaAuthenticated)
-		} else {
-			i = skipValue(b, i, 4)
 		}
 		if i < 0 {
 			return i

@@ -18,12 +18,12 @@ const dataFolder = "../../../shared/data"
 
 // tally is what came of the files of a folder.
 type tally struct {
-	files, events, rejected int
+	files, events, errors, rejected int
 	// reasons counts the errors by what they say behind the place.
 	reasons map[string]int
 }
 
-// readFolder reads every CloudTrail file under a folder.
+// readFolder reads the files under a folder.
 func readFolder(t *testing.T, folder string, wanted func(name string) bool) tally {
 	t.Helper()
 	root := filepath.Join(dataFolder, folder)
@@ -49,13 +49,16 @@ func readFolder(t *testing.T, folder string, wanted func(name string) bool) tall
 			switch {
 			case err == nil:
 				sum.events++
+				if e.Outcome == OutcomeError {
+					sum.errors++
+				}
 				require.NotEmpty(t, e.UID, path)
 				require.False(t, e.Time.IsZero(), path)
 				require.NotEmpty(t, e.Service, path)
 				require.NotEmpty(t, e.Operation, path)
 				require.NotEqual(t, CategoryUnknown, e.Category, path)
 				require.NotEqual(t, AccessUnknown, e.Access, path)
-				checkCloudTrail(t, e.Raw)
+				checkRecord(t, e.Raw)
 			case errors.As(err, &bad):
 				sum.rejected++
 				require.Equal(t, filepath.Base(path), bad.Name)
@@ -125,17 +128,35 @@ func TestDataStreamAlert(t *testing.T) {
 	}
 }
 
-// TestDataOfOthers reads what other providers write: all of it is rejected, and
-// says what it is.
+// TestDataFalco reads audit records of Kubernetes, of which one is none.
+func TestDataFalco(t *testing.T) {
+	sum := readFolder(t, "falco-k8s", hasSuffix(".json"))
+	require.Equal(t, 51, sum.events)
+	require.Equal(t, 1, sum.rejected)
+}
+
+// TestDataAudit2RBAC reads audit records in the old field form, which somebody
+// made in another's name; 11 of them were forbidden.
+func TestDataAudit2RBAC(t *testing.T) {
+	sum := readFolder(t, "k8s-audit2rbac", hasSuffix(".log"))
+	require.Equal(t, 37, sum.events)
+	require.Equal(t, 11, sum.errors)
+	require.Zero(t, sum.rejected)
+}
+
+func TestDataActionTrail(t *testing.T) {
+	sum := readFolder(t, "streamalert/rules/classifier/aliyun", hasSuffix(".json"))
+	require.Equal(t, 4, sum.events)
+	require.Zero(t, sum.rejected)
+}
+
+// TestDataOfOthers reads what is no audit record of any cloud: all of it is
+// rejected, and says what it is.
 func TestDataOfOthers(t *testing.T) {
-	for _, folder := range []string{"falco-k8s", "k8s-audit2rbac/testdata", "plaso/test_data", "streamalert/rules/classifier/aliyun"} {
-		sum := readFolder(t, folder, func(name string) bool {
-			return hasSuffix(".json", ".jsonl", ".log")(name) && !strings.Contains(name, "cloudtrail")
-		})
-		require.Zero(t, sum.events)
-		require.Positive(t, sum.rejected)
-		for reason := range sum.reasons {
-			require.Contains(t, reason, "found ")
-		}
+	sum := readFolder(t, "streamalert/rules/classifier/gsuite", hasSuffix(".json"))
+	require.Zero(t, sum.events)
+	require.Positive(t, sum.rejected)
+	for reason := range sum.reasons {
+		require.Contains(t, reason, "found ")
 	}
 }

@@ -56,7 +56,12 @@ const (
 )
 
 // decoders are all that there are, in the order in which errors name them.
-var decoders = []*decoder{&cloudTrailDecoder}
+var decoders = []*decoder{
+	&cloudTrailDecoder,
+	&kubernetesDecoder,
+	&actionTrailDecoder,
+	&cadfDecoder,
+}
 
 // Providers lists the providers that have a decoder.
 func Providers() []string {
@@ -266,6 +271,8 @@ type stringPool struct {
 	size int
 	free []string
 	list []string
+	// known are texts that were put together of late, by their hash.
+	known *[512]string
 }
 
 // begin starts a list.
@@ -289,4 +296,38 @@ func (p *stringPool) take() []string {
 	}
 	p.free = p.list[n:]
 	return p.list[:n:n]
+}
+
+// join puts texts behind each other, and gives the same string for the same
+// parts while it remembers them.
+func (p *stringPool) join(parts ...string) string {
+	if p.size == 0 {
+		return strings.Join(parts, "")
+	}
+	if p.known == nil {
+		p.known = new([512]string)
+	}
+	// FNV-1a, of whose 32 bits the upper are folded in.
+	h := uint32(2166136261)
+	for _, part := range parts {
+		for i := range len(part) {
+			h = (h ^ uint32(part[i])) * 16777619
+		}
+	}
+	known := &p.known[(h^h>>16)%uint32(len(p.known))]
+	if !isJoin(*known, parts) {
+		*known = strings.Join(parts, "")
+	}
+	return *known
+}
+
+// isJoin reports whether s is the parts behind each other.
+func isJoin(s string, parts []string) bool {
+	for _, part := range parts {
+		if len(s) < len(part) || s[:len(part)] != part {
+			return false
+		}
+		s = s[len(part):]
+	}
+	return s == ""
 }

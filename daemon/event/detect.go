@@ -46,7 +46,9 @@ const (
 //	detail           EventBridge (CloudWatch Events)
 //	data, record     CloudEvents, rule tests, and the wrappers of log shippers
 //	event            ActionTrail in the log service (SLS)
-//	_line            Activity Tracker's exports
+//	_line, payload   Activity Tracker's exports
+//	events           what CloudWatch Logs answers to a search
+//	log              a container's output, and what AKS has in properties
 //
 // A key that several formats have names all of them, and one that others may
 // well have too is no mark. GKE's and AKS's wrappings are records of their own
@@ -62,6 +64,9 @@ var marks = []mark{
 	{key: "record", around: aroundRecord},
 	{key: "event", around: aroundRecord},
 	{key: "_line", around: aroundRecord},
+	{key: "payload", around: aroundRecord},
+	{key: "log", around: aroundRecord},
+	{key: "events", around: aroundList},
 	{key: "CloudTrailEvent", around: aroundRecord},
 	{key: "message", around: aroundRecord},
 
@@ -161,7 +166,7 @@ const (
 	keyPlain keyMeaning = iota
 	// keyForeign: the record is another format's.
 	keyForeign
-	// keyAround: records are in the value, unless the object is one itself.
+	// keyAround: records are in the value.
 	keyAround
 )
 
@@ -174,10 +179,27 @@ func otherKey(key string, b []byte, i int, own format) keyMeaning {
 		return keyPlain
 	case m.of != 0 && !m.of.has(own):
 		return keyForeign
-	case m.holds(b, i):
+	case m.holds(b, i) && !markedBefore(b, i):
 		return keyAround
 	}
 	return keyPlain
+}
+
+// markedBefore reports whether the object at the start of b has a mark of any
+// format before index i: then it is a record, and not what is around one.
+func markedBefore(b []byte, i int) bool {
+	for at, first := 1, true; ; first = false {
+		key, next, more := nextKey(b, at, first)
+		if !more || next >= i {
+			return false
+		}
+		if m := markOf(key); m != nil && m.of != 0 {
+			return true
+		}
+		if at = skipValue(b, next, 1); at < 0 {
+			return false
+		}
+	}
 }
 
 // holds reports whether the value at b[i] is one that records are looked for in.
@@ -200,7 +222,7 @@ func envelopeKey(key string, b []byte, i int) bool {
 
 // recognise returns the formats that the object at the start of b may be of, by
 // the marks up to the one that leaves no more than one. The rest of the object
-// is not looked at.
+// is not looked at, nor what is behind the value in which records are.
 func recognise(b []byte) formats {
 	can := ^formats(0)
 	for i, first := 1, true; ; first = false {
@@ -208,10 +230,14 @@ func recognise(b []byte) formats {
 		if !more {
 			return can
 		}
-		if m := markOf(key); m != nil && m.of != 0 {
+		switch m := markOf(key); {
+		case m == nil:
+		case m.of != 0:
 			if can &= m.of; can&(can-1) == 0 {
 				return can
 			}
+		case can == ^formats(0) && m.holds(b, next):
+			return can
 		}
 		if i = skipValue(b, next, 1); i < 0 {
 			return can

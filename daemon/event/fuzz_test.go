@@ -48,8 +48,33 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// checkCloudTrail holds the decoder to the reference over one text.
+// reference is a decoder written over encoding/json, with no eye on speed. The
+// fuzz targets hold the decoders to it.
+type reference func(raw []byte) (Event, verdict, error)
+
+// checkCloudTrail holds CloudTrail's decoder to its reference over one text.
 func checkCloudTrail(t *testing.T, b []byte) {
+	t.Helper()
+	checkDecoder(t, &cloudTrailDecoder, referenceDecode, b)
+}
+
+// checkRecord holds all decoders to their references.
+func checkRecord(t *testing.T, b []byte) {
+	t.Helper()
+	for d, ref := range references {
+		checkDecoder(t, d, ref, b)
+	}
+}
+
+var references = map[*decoder]reference{
+	&cloudTrailDecoder:  referenceDecode,
+	&kubernetesDecoder:  referenceKubernetes,
+	&actionTrailDecoder: referenceActionTrail,
+	&cadfDecoder:        referenceCADF,
+}
+
+// checkDecoder holds a decoder to its reference over one text.
+func checkDecoder(t *testing.T, d *decoder, ref reference, b []byte) {
 	t.Helper()
 	b = bytes.TrimLeft(b, " \t\r\n")
 	if len(b) == 0 || b[0] != '{' {
@@ -59,7 +84,7 @@ func checkCloudTrail(t *testing.T, b []byte) {
 		got Event
 		p   stringPool
 	)
-	n, v, err := decodeCloudTrail(b, &got, &p)
+	n, v, err := d.decode(b, &got, &p)
 	if v == verdictInside {
 		require.Less(t, n, len(b))
 		return
@@ -69,28 +94,48 @@ func checkCloudTrail(t *testing.T, b []byte) {
 			return // It was seen to be another's before it was seen to be broken.
 		}
 	}
-	want, wantVerdict, wantErr := referenceDecode(b)
+	want, wantVerdict, wantErr := ref(b)
 	if v != verdictBroken {
 		// What follows the record is not the decoder's business.
-		want, wantVerdict, wantErr = referenceDecode(b[:n])
+		want, wantVerdict, wantErr = ref(b[:n])
 	}
-	require.Equal(t, wantVerdict, v, "of %q: %v, %v", b, wantErr, err)
+	require.Equal(t, wantVerdict, v, "%s of %q: %v, %v", d.provider, b, wantErr, err)
 	if v == verdictDecoded {
 		require.Equal(t, want, got)
 	}
 }
 
 func FuzzCloudTrail(f *testing.F) {
-	for _, b := range fixtures(f) {
+	for _, b := range fixtures(f, "testdata") {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) { checkCloudTrail(t, b) })
 }
 
-// fixtures are the files of testdata.
-func fixtures(tb testing.TB) (files [][]byte) {
+// fuzzDecoder fuzzes a decoder from the records of a folder of testdata.
+func fuzzDecoder(f *testing.F, d *decoder) {
+	for _, b := range fixtures(f, "testdata/"+d.provider) {
+		f.Add(b)
+		r := NewReader(bytes.NewReader(b), ReaderOptions{})
+		for {
+			var e Event
+			if r.Next(&e) != nil {
+				break
+			}
+			f.Add(e.Raw)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { checkDecoder(t, d, references[d], b) })
+}
+
+func FuzzKubernetes(f *testing.F)  { fuzzDecoder(f, &kubernetesDecoder) }
+func FuzzActionTrail(f *testing.F) { fuzzDecoder(f, &actionTrailDecoder) }
+func FuzzCADF(f *testing.F)        { fuzzDecoder(f, &cadfDecoder) }
+
+// fixtures are the files of a folder.
+func fixtures(tb testing.TB, folder string) (files [][]byte) {
 	tb.Helper()
-	names, err := filepath.Glob("testdata/*.json")
+	names, err := filepath.Glob(folder + "/*.json")
 	require.NoError(tb, err)
 	require.NotEmpty(tb, names)
 	for _, name := range names {
@@ -104,9 +149,11 @@ func fixtures(tb testing.TB) (files [][]byte) {
 // FuzzReader reads any text to its end: it must come to it, whatever the
 // pieces that the text arrives in, and give the same each time.
 func FuzzReader(f *testing.F) {
-	for _, b := range fixtures(f) {
-		f.Add(b)
-		f.Add(zip(b))
+	for _, folder := range []string{"testdata", "testdata/kubernetes", "testdata/alibaba", "testdata/ibm"} {
+		for _, b := range fixtures(f, folder) {
+			f.Add(b)
+			f.Add(zip(b))
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		whole := outcomes(t, bytes.NewReader(b), ReaderOptions{MaxRecordBytes: 1 << 20})
@@ -132,8 +179,11 @@ func outcomes(t testing.TB, r io.Reader, o ReaderOptions) (lines []string) {
 			require.Equal(t, e.Raw, bytes.TrimSpace(e.Raw))
 			lines = append(lines, e.UID)
 			var again Event
-			require.NoError(t, Decode("aws", e.Raw, &again))
+			require.NoError(t, Decode(e.Provider, e.Raw, &again))
 			again.Received = e.Received
+			if again.Account == "" {
+				again.Account = e.Account // What is around a record may name the cluster.
+			}
 			require.Equal(t, e, again)
 		case errors.As(err, &bad):
 			require.Positive(t, bad.Record)

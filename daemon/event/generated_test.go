@@ -151,7 +151,7 @@ func TestDecoderAgreesOnGeneratedRecords(t *testing.T) {
 }
 
 func TestDecoderAgreesOnFixturesWithEveryByteChanged(t *testing.T) {
-	for _, text := range fixtures(t) {
+	for _, text := range fixtures(t, "testdata") {
 		for i := range text {
 			was := text[i]
 			for _, c := range []byte("\"\\{}[],: 0x\x01\xff") {

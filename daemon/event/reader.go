@@ -16,6 +16,10 @@ type ReaderOptions struct {
 	// Provider is whose records they are, such as "aws". Empty detects it for
 	// each record.
 	Provider string
+	// Account is the account of records that name none: the name of the cluster
+	// whose audit records they are. What is around records may name it too
+	// (cluster.go).
+	Account string
 	// MaxRecordBytes is how large one record may be. 0 stands for 8 MiB.
 	MaxRecordBytes int
 	// Received is put into each event.
@@ -79,6 +83,8 @@ type Reader struct {
 	// innermost last.
 	frames []frame
 	state  state
+	// cluster is what is known of the cluster by what is around the current place.
+	cluster cluster
 	// edge looks for the end of the value at the current place, while it is
 	// not there as a whole.
 	edge boundary
@@ -224,7 +230,12 @@ func (r *Reader) use(n int) {
 	r.state = stateBehind
 }
 
-func (r *Reader) push(f frame) { r.frames = append(r.frames, f) }
+func (r *Reader) push(f frame) {
+	if len(r.frames) < r.cluster.depth {
+		r.cluster = cluster{} // What it was the name of is left.
+	}
+	r.frames = append(r.frames, f)
+}
 
 func (r *Reader) pop() {
 	r.frames = r.frames[:len(r.frames)-1]
@@ -290,10 +301,7 @@ func (r *Reader) object(e *Event) (got bool, err error) {
 				r.use(n)
 				return false, err
 			}
-			e.Raw = b[:n:n]
-			e.Received = r.o.Received
-			r.number++
-			r.decoded++
+			r.take(b[:n:n], e)
 			r.use(n)
 			return true, nil
 		case verdictInside:
@@ -302,6 +310,7 @@ func (r *Reader) object(e *Event) (got bool, err error) {
 			}
 			r.in.pos += n
 			r.push(frameObject)
+			r.clusterAround(b[:n])
 			r.state = stateValue
 			return false, nil
 		case verdictOmitted:
@@ -322,6 +331,20 @@ func (r *Reader) object(e *Event) (got bool, err error) {
 		}
 		return false, r.broken(n)
 	}
+}
+
+// take completes the event of a record.
+func (r *Reader) take(raw []byte, e *Event) {
+	e.Raw = raw
+	e.Received = r.o.Received
+	if e.Account == "" {
+		e.Account = r.o.Account
+		if len(r.frames) >= r.cluster.depth && r.cluster.name != "" {
+			e.Account = r.cluster.name
+		}
+	}
+	r.number++
+	r.decoded++
 }
 
 // decode asks the decoder of the last record first.
@@ -390,10 +413,7 @@ func (r *Reader) text(b []byte, e *Event) (got bool, err error) {
 			if i := skipSpace(b, n); i < len(b) && (level == 0 || b[i] != ',' && b[i] != '}') {
 				return false, newSyntaxError(b, fault(i, faultTail))
 			}
-			e.Raw = b[:n:n]
-			e.Received = r.o.Received
-			r.number++
-			r.decoded++
+			r.take(b[:n:n], e)
 			return true, nil
 		case verdictOmitted:
 			r.number++

@@ -481,7 +481,7 @@ func TestReaderHoldsNoMore(t *testing.T) {
 func TestReaderOptions(t *testing.T) {
 	_, errs := read(t, rec("1"), ReaderOptions{Name: "f", Provider: "oracle"})
 	require.Len(t, errs, 1)
-	require.EqualError(t, errs[0], `f: reading records: unknown provider "oracle": the known ones are aws`)
+	require.EqualError(t, errs[0], `f: reading records: unknown provider "oracle": the known ones are `+strings.Join(Providers(), ", "))
 	_, errs = read(t, rec("1"), ReaderOptions{MaxRecordBytes: -1})
 	require.ErrorContains(t, errs[0], "less than none")
 	ids, _ := read(t, rec("1"), ReaderOptions{Provider: "aws"})

@@ -285,6 +285,21 @@ func stringValue(b []byte, i, depth int, dst *string) int {
 	return end + 1
 }
 
+// wordValue is stringValue for what may be a number as well, which is read as
+// it is written.
+func wordValue(b []byte, i, depth int, dst *string) int {
+	if c := b[i]; c != '-' && c-'0' > 9 {
+		return stringValue(b, i, depth, dst)
+	}
+	end := skipNumber(b, i)
+	if end < 0 {
+		*dst = ""
+		return end
+	}
+	*dst = unsafe.String(&b[i], end-i)
+	return end
+}
+
 // truth is a boolean that may be absent.
 type truth uint8
 

@@ -35,7 +35,7 @@ func TestScanAgreesWithEncodingJSON(t *testing.T) {
 }
 
 func TestScanOfEveryPrefix(t *testing.T) {
-	for _, b := range fixtures(t) {
+	for _, b := range fixtures(t, "testdata") {
 		for n := range b {
 			require.Equal(t, json.Valid(b[:n]), skipDocument(b[:n]) >= 0, "of the first %d bytes", n)
 		}

@@ -28,10 +28,15 @@ func parseTime(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseZulu reads 2024-08-02T08:53:24Z, the one form that CloudTrail writes. It
-// is a tenth of what time.Parse costs.
+// parseZulu reads 2024-08-02T08:53:24Z, the one form that CloudTrail writes,
+// with a fraction of a second as Kubernetes does, and with +0000 in place of Z
+// as IBM does. It is a tenth of what time.Parse costs.
 func parseZulu(s string) (time.Time, bool) {
-	if len(s) != 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != 'Z' {
+	if len(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return time.Time{}, false
+	}
+	nanos, ok := parseFraction(s[19:])
+	if !ok {
 		return time.Time{}, false
 	}
 	bad := 0
@@ -62,7 +67,25 @@ func parseZulu(s string) (time.Time, bool) {
 	yearOfEra := year - era*400
 	dayOfYear := (153*(month-3)+2)/5 + day - 1
 	days := era*146097 + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear - 719468
-	return time.Unix(int64(days)*86400+int64(hour*3600+minute*60+second), 0).UTC(), true
+	return time.Unix(int64(days)*86400+int64(hour*3600+minute*60+second), nanos).UTC(), true
+}
+
+// parseFraction reads what stands behind the seconds of a time in UTC: "Z",
+// ".25Z", "+0000". Of a fraction nine digits count.
+func parseFraction(s string) (nanos int64, ok bool) {
+	if s[0] == '.' {
+		i, unit := 1, int64(100_000_000)
+		for i < len(s) && s[i]-'0' < 10 {
+			nanos += int64(s[i]-'0') * unit
+			unit /= 10
+			i++
+		}
+		if i == 1 || i == len(s) {
+			return 0, false
+		}
+		s = s[i:]
+	}
+	return nanos, s == "Z" || s == "+0000"
 }
 
 func daysIn(year, month int) int {
