@@ -9,6 +9,7 @@ package event
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -114,3 +115,18 @@ func (e *Event) Call() bool { return e.Category != CategoryInsight && e.Amends =
 // API is the name under which insights speak of an operation:
 // "ec2.amazonaws.com:RunInstances".
 func (e *Event) API() string { return e.Service + ":" + e.Operation }
+
+// LongLived reports whether a credential is a key that lasts, rather than one of
+// a session: keys of AWS' users begin with AKIA and those of sessions with ASIA,
+// which EKS has too; Alibaba Cloud's temporary ones begin with STS.
+func LongLived(provider, credential string) bool {
+	switch provider {
+	case providerAWS:
+		return len(credential) > 4 && strings.HasPrefix(credential, "AKIA")
+	case providerAlibaba:
+		return !strings.HasPrefix(credential, "STS.")
+	case providerKubernetes:
+		return !strings.HasPrefix(credential, "ASIA")
+	}
+	return true
+}

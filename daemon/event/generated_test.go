@@ -34,7 +34,15 @@ var generatedStrings = []string{
 	"HIDDEN_DUE_TO_SECURITY_REASONS", "i-1", "caf\\u00e9", "\\ud83d\\ude00", "\\ud83d", "tab\\t\\\"quote\\\\", "é", "\xff\xfe", "a\xc3", "\\u2028",
 }
 
-type generator struct{ *rand.Rand }
+// generator makes objects of the keys and strings of one format.
+type generator struct {
+	*rand.Rand
+	keys, strings []string
+}
+
+func newGenerator(seed uint64) generator {
+	return generator{rand.New(rand.NewPCG(seed, 11)), generatedKeys, generatedStrings}
+}
 
 func pick[T any](g generator, list []T) T { return list[g.IntN(len(list))] }
 
@@ -48,7 +56,7 @@ func (g generator) value(b *strings.Builder, depth int) {
 	g.space(b)
 	switch k := g.IntN(20); {
 	case k < 9:
-		b.WriteString(`"` + pick(g, generatedStrings) + `"`)
+		b.WriteString(`"` + pick(g, g.strings) + `"`)
 	case k < 13 && depth < 5:
 		g.object(b, depth+1, g.IntN(5))
 	case k < 15 && depth < 5:
@@ -75,7 +83,7 @@ func (g generator) object(b *strings.Builder, depth, n int) {
 			b.WriteByte(',')
 			g.space(b)
 		}
-		b.WriteString(`"` + pick(g, generatedKeys) + `"`)
+		b.WriteString(`"` + pick(g, g.keys) + `"`)
 		g.space(b)
 		b.WriteByte(':')
 		g.value(b, depth)
@@ -87,31 +95,31 @@ func (g generator) object(b *strings.Builder, depth, n int) {
 func (g generator) record() []byte {
 	var b strings.Builder
 	parts := []string{
-		fmt.Sprintf(`"eventName":"%s"`, pick(g, generatedStrings)), fmt.Sprintf(`"eventSource":"%s"`, pick(g, generatedStrings)),
-		fmt.Sprintf(`"eventTime":"%s"`, pick(g, generatedStrings[1:6])),
+		fmt.Sprintf(`"eventName":"%s"`, pick(g, g.strings)), fmt.Sprintf(`"eventSource":"%s"`, pick(g, g.strings)),
+		fmt.Sprintf(`"eventTime":"%s"`, pick(g, g.strings[1:6])),
 	}
 	for range g.IntN(12) {
 		var v strings.Builder
 		g.value(&v, 1)
-		parts = append(parts, `"`+pick(g, generatedKeys)+`":`+v.String())
+		parts = append(parts, `"`+pick(g, g.keys)+`":`+v.String())
 	}
 	for range g.IntN(4) {
 		var v strings.Builder
 		g.object(&v, 2, 1+g.IntN(6))
-		parts = append(parts, `"`+pick(g, generatedKeys)+`":`+v.String())
+		parts = append(parts, `"`+pick(g, g.keys)+`":`+v.String())
 	}
 	for range g.IntN(3) {
 		parts = append(parts, fmt.Sprintf(
 			`"userIdentity":{"type":"%s","arn":"%s","principalId":"%s","sessionContext":{"attributes":{"mfaAuthenticated":"%s"},"sessionIssuer":{"arn":"%s"}}}`,
-			pick(g, generatedStrings), pick(g, generatedStrings), pick(g, generatedStrings), pick(g, generatedStrings), pick(g, generatedStrings)))
+			pick(g, g.strings), pick(g, g.strings), pick(g, g.strings), pick(g, g.strings), pick(g, g.strings)))
 	}
-	word := func() string { return `"` + pick(g, generatedStrings) + `"` }
+	word := func() string { return `"` + pick(g, g.strings) + `"` }
 	templates := []func() string{
 		func() string {
 			return `"resources":[{"ARN":` + word() + `,"type":"x"},{"accountId":"1","ARN":` + word() + `}]`
 		},
 		func() string {
-			return `"requestParameters":{"` + pick(g, generatedKeys) + `":` + word() + `,"bucketName":` + word() + `}`
+			return `"requestParameters":{"` + pick(g, g.keys) + `":` + word() + `,"bucketName":` + word() + `}`
 		},
 		func() string {
 			return `"requestParameters":{"instancesSet":{"items":[{"instanceId":` + word() + `},{}]},"name":` + word() + `}`
@@ -135,7 +143,7 @@ func (g generator) record() []byte {
 }
 
 func TestDecoderAgreesOnGeneratedRecords(t *testing.T) {
-	g := generator{rand.New(rand.NewPCG(7, 11))}
+	g := newGenerator(7)
 	n := 10000
 	if testing.Short() {
 		n = 2000
