@@ -47,7 +47,7 @@ func seriesOf(e *event.Event, t *symbols, yield func(seriesKey)) {
 		yield(seriesKey{metricIdentityAPI, e.Access, e.Outcome, 0, region, identity, service, operation})
 	}
 	if c := e.Actor.Credential; c != "" {
-		if !longLived(e.Provider, c) {
+		if !event.LongLived(e.Provider, c) {
 			c = tsdb.TemporaryCredential
 		}
 		yield(seriesKey{metricCredential, e.Access, e.Outcome, 0, region, t.of(c), 0, 0})
@@ -97,12 +97,6 @@ func (k seriesKey) labels(stream event.StreamKey, t *symbols) labels.Labels {
 		set[tsdb.LabelCountry], set[tsdb.LabelNetwork] = t.name(k.x), event.Network(k.extra).String()
 	}
 	return labels.FromMap(set)
-}
-
-// longLived reports whether a credential is a key that lasts: those of AWS
-// users begin with AKIA, those of sessions with ASIA.
-func longLived(provider, credential string) bool {
-	return provider != "aws" || len(credential) > 4 && credential[:4] == "AKIA"
 }
 
 // counter counts one series in the minute under way.

@@ -178,7 +178,7 @@ func (s *stream) feeds(out []feed, e *event.Event, n names, a *api, birth, m mod
 	}
 	if c := e.Actor.Credential; write && !failed && c != "" {
 		key, by := symbol(0), n.identity
-		if longLived(e.Provider, c) {
+		if event.LongLived(e.Provider, c) {
 			key, by = s.symbols.of(c), 0
 		}
 		out = append(out, feed{modelKey{kindKey, n.region, key, by}, true, false})

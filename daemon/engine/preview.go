@@ -413,7 +413,7 @@ func slotText(in *insight.Insight) string {
 		object = ""
 	case insight.TypeAk:
 		region = ""
-		if !longLived(in.Provider, in.Object) {
+		if !event.LongLived(in.Provider, in.Object) {
 			object = ""
 		}
 	}

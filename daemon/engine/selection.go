@@ -69,7 +69,7 @@ func (q *selection) matches(e *event.Event) bool {
 		q.region != "" && e.Region != q.region,
 		q.identity != "" && e.Actor.Identity != q.identity,
 		q.credential != "" && e.Actor.Credential != q.credential,
-		q.temporary && (e.Actor.Credential == "" || longLived(e.Provider, e.Actor.Credential)),
+		q.temporary && (e.Actor.Credential == "" || event.LongLived(e.Provider, e.Actor.Credential)),
 		q.address != "" && e.Source.Address != q.address,
 		q.service != "" && e.Service != q.service,
 		q.operation != "" && e.Operation != q.operation,

@@ -21,7 +21,7 @@ import (
 
 // version counts changes of the rules in this package. It goes up when the same
 // event would be enriched otherwise than before.
-const version = "2"
+const version = "3"
 
 // Options says what an Enricher knows beside what is built in. The zero value
 // is fit for use.

@@ -26,9 +26,12 @@ const (
 // who decides identity and kind.
 func (x *Enricher) who(e *event.Event) {
 	a := &e.Actor
-	if e.Provider == "aws" {
+	switch {
+	case e.Provider == "aws":
 		x.whoAWS(e)
-	} else if a.Identity == "" {
+	case e.Provider == "alibaba":
+		x.whoAlibaba(e)
+	case a.Identity == "":
 		// Decoders of other providers name the identity. Where one found none,
 		// the rest of what it found is better than nothing.
 		a.Identity = firstOf(a.OnBehalfOf, a.ARN, a.PrincipalID, a.Name)

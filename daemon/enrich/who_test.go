@@ -168,10 +168,74 @@ func TestWhoOthers(t *testing.T) {
 		require.Equal(t, kind, e.Actor.Kind)
 	}
 	f("azure", event.Actor{Identity: "0f1e-object", Kind: event.KindHuman, Name: "alice"}, "0f1e-object", event.KindHuman)
-	f("alibaba", event.Actor{Identity: "acs:ram::1:user/Bob", Kind: event.KindService}, "acs:ram::1:user/Bob", event.KindService)
 	f("kubernetes", event.Actor{Name: "system:serviceaccount:a:b"}, "system:serviceaccount:a:b", event.KindUnknown)
 	f("gcp", event.Actor{PrincipalID: "user:a@example.com", Name: "a@example.com"}, "user:a@example.com", event.KindUnknown)
 	f("ibm", event.Actor{}, "unknown", event.KindUnknown)
+}
+
+func TestWhoAlibaba(t *testing.T) {
+	x := newEnricher(t, Options{})
+	f := func(a event.Actor, identity string, kind event.Kind) {
+		t.Helper()
+		for range 2 {
+			e := event.Event{Provider: "alibaba", Account: "7", Actor: a}
+			x.Enrich(&e)
+			require.Equal(t, identity, e.Actor.Identity)
+			require.Equal(t, kind, e.Actor.Kind)
+		}
+	}
+	type A = event.Actor
+	f(A{RawType: "root-account", Name: "root", AccountID: "1"}, "acs:ram::1:root", event.KindRoot)
+	f(A{RawType: "ram-user", Name: "ada", AccountID: "1"}, "acs:ram::1:user/ada", event.KindService)
+	f(A{RawType: "ram-user", Name: "ada", MFA: true}, "acs:ram::7:user/ada", event.KindHuman)
+	f(A{RawType: "ram-user", Name: "ada", Console: true}, "acs:ram::7:user/ada", event.KindHuman)
+	f(A{RawType: "ram-user", PrincipalID: "288"}, "288", event.KindService)
+	f(A{RawType: "assumed-role", Name: "ci", Session: "build-7", PrincipalID: "300:build-7", AccountID: "1"}, "acs:ram::1:role/ci", event.KindRole)
+	f(A{RawType: "assumed-role", PrincipalID: "300:build-7"}, "300", event.KindRole)
+	f(A{InvokedBy: "kms.aliyuncs.com"}, "kms.aliyuncs.com", event.KindCloudService)
+	f(A{RawType: "cloudsso-user", PrincipalID: "u-1", Console: true}, "u-1", event.KindHuman)
+	f(A{}, "unknown", event.KindUnknown)
+
+	e := event.Event{Provider: "alibaba", UserAgent: "AliyunConsole", Actor: A{RawType: "ram-user", Name: "ada"}}
+	x.Enrich(&e)
+	require.Equal(t, "ada", e.Actor.Identity, "without an account the name is all there is")
+	require.Equal(t, event.KindHuman, e.Actor.Kind)
+}
+
+// TestWhatOthers looks operations of other providers up under the names that
+// their decoders give them, with the records that conditions are checked on.
+func TestWhatOthers(t *testing.T) {
+	x := newEnricher(t, Options{})
+	f := func(record, class string, risk uint8) {
+		t.Helper()
+		var e event.Event
+		require.NoError(t, event.Decode("", []byte(record), &e))
+		x.Enrich(&e)
+		require.Equal(t, class, e.Class, record)
+		require.Equal(t, risk, e.Risk, record)
+	}
+	const at = `"stageTimestamp":"2026-03-09T03:00:00Z","auditID":"a"`
+	f(`{`+at+`,"verb":"create","objectRef":{"resource":"clusterrolebindings","apiGroup":"rbac.authorization.k8s.io"},"requestObject":{"roleRef":{"name":"cluster-admin"}}}`, "policy_change", 3)
+	f(`{`+at+`,"verb":"create","objectRef":{"resource":"clusterrolebindings"},"requestObject":{"roleRef":{"name":"view"}}}`, "policy_change", 2)
+	f(`{`+at+`,"verb":"create","objectRef":{"resource":"pods","subresource":"exec"}}`, "sensitive_first_use", 1)
+	f(`{`+at+`,"verb":"get","objectRef":{"resource":"secrets","namespace":"a"}}`, "sensitive_first_use", 1)
+	f(`{`+at+`,"verb":"update","objectRef":{"resource":"configmaps","namespace":"kube-system","name":"aws-auth"}}`, "policy_change", 2)
+	f(`{`+at+`,"verb":"update","objectRef":{"resource":"configmaps","namespace":"shop","name":"aws-auth"}}`, "", 0)
+	f(`{`+at+`,"verb":"list","objectRef":{"resource":"pods"}}`, "", 0)
+	f(`{"timestamp":"2026-03-09T03:00:00Z","protoPayload":{"serviceName":"k8s.io","methodName":"io.k8s.core.v1.pods.exec.create"}}`, "sensitive_first_use", 1)
+
+	const when = `"eventTime":"2026-03-09T03:00:00Z"`
+	f(`{`+when+`,"eventName":"AttachPolicyToUser","serviceName":"Ram","eventSource":"ram.aliyuncs.com"}`, "policy_change", 2)
+	f(`{`+when+`,"eventName":"DeleteTrail","serviceName":"Actiontrail"}`, "trail_concealment", 3)
+	f(`{`+when+`,"eventName":"DescribeInstances","serviceName":"Ecs"}`, "", 0)
+	f(`{`+when+`,"eventName":"DeleteTrail","sourceIpAddress":"198.51.100.7","eventSource":"actiontrail.cn-hangzhou.aliyuncs.com"}`, "trail_concealment", 3)
+	f(`{`+when+`,"eventName":"ConsoleSignin","serviceName":"AasSub","userIdentity":{"type":"root-account"}}`, "sensitive_first_use", 1)
+	f(`{`+when+`,"eventName":"ConsoleSignin","serviceName":"AasSub","userIdentity":{"type":"ram-user"}}`, "", 0)
+
+	f(`{`+when+`,"action":"kms.secrets.read","initiator":{}}`, "sensitive_first_use", 1)
+	f(`{`+when+`,"action":"iam-am.policy.delete","initiator":{}}`, "policy_change mass_deletion", 2)
+	f(`{`+when+`,"action":"containers-kubernetes.key.create","initiator":{}}`, "password_change", 2)
+	f(`{`+when+`,"action":"logdnaat.archive-configuration.update","initiator":{}}`, "trail_concealment", 3)
 }
 
 // What an operation is may depend on its parameters, which are looked at where

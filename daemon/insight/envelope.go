@@ -47,7 +47,7 @@ func (i *Insight) shape() shape {
 	case TypeAPIErrorRate:
 		return shape{object: i.Identity == "", operations: i.Identity != "", size: true}
 	case TypeAk:
-		lasting := i.Provider != "aws" || strings.HasPrefix(i.Object, "AKIA")
+		lasting := event.LongLived(i.Provider, i.Object)
 		return shape{object: lasting, operations: true, regions: true, size: true}
 	case TypeIP:
 		return shape{identities: true}
