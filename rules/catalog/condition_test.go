@@ -102,6 +102,47 @@ func TestDefaultConditions(t *testing.T) {
 		three("alibaba", "oss", op, trail, `{"bucketName":"acme-actiontrail"}`, NotInClass, `{"bucketName":"photos"}`, NotInClass, 2)
 	}
 
+	// Entra ID's records have their fields at the top or inside properties.
+	for _, op := range []string{"Add member to role", "Add eligible member to role"} {
+		role := func(name string) string {
+			return `{"targetResources":[{"modifiedProperties":[{"newValue":null},{"displayName":"Role.DisplayName","newValue":"\"` + name + `\""}]}]}`
+		}
+		f("azure", "Core Directory", op, PolicyChange, role("Global Administrator"), Yes, 3)
+		f("azure", "Core Directory", op, PolicyChange, `{"properties":`+role("Privileged Role Administrator")+`}`, Yes, 3)
+		f("azure", "Core Directory", op, PolicyChange, `{"properties":`+role("Global Reader")+`,`+role("Global Reader")[1:], No, 2)
+		f("azure", "Core Directory", op, PolicyChange, role("Global Reader"), Unknown, 2)
+	}
+	const assign, owner = "MICROSOFT.AUTHORIZATION/ROLEASSIGNMENTS/WRITE", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+	f("azure", "microsoft.authorization", assign, PolicyChange, `{"properties":{"responseBody":"{\"roleDefinitionId\":\"/x/`+owner+`\"}"}}`, Yes, 3)
+	f("azure", "microsoft.authorization", assign, PolicyChange, `{"properties":{"requestbody":"{\"Id\":\"`+owner+`\"}"}}`, Yes, 3)
+	f("azure", "microsoft.authorization", assign, PolicyChange, `{"properties":{"statusCode":"Created"}}`, No, 2)
+	f("azure", "microsoft.authorization", assign, PolicyChange, `{}`, Unknown, 2)
+
+	delta := func(what string) string { return `{"protoPayload":{"serviceData":{"policyDelta":` + what + `}}}` }
+	for _, op := range []string{
+		"SetIamPolicy", "google.iam.admin.v1.SetIAMPolicy", "storage.setIamPermissions", "run.services.setIamPolicy",
+		"google.cloud.iap.v1.IdentityAwareProxyAdminService.SetIamPolicy",
+	} {
+		f("gcp", "", op, PolicyChange, delta(`{"bindingDeltas":[{"action":"ADD","role":"roles/viewer","member":"allUsers"}]}`), Yes, 3)
+		f("gcp", "", op, PolicyChange, delta(`{"bindingDeltas":[{"action":"ADD","role":"roles/owner","member":"user:eve@example.com"}]}`), Yes, 3)
+		f("gcp", "", op, PolicyChange, delta(`{"bindingDeltas":[{"action":"REMOVE","role":"roles/owner","member":"allUsers"}]}`), No, 2)
+		f("gcp", "", op, PolicyChange, `{}`, Unknown, 2)
+	}
+	f("gcp", "", "SetIamPolicy", trail, delta(`{"auditConfigDeltas":[{"action":"REMOVE","service":"allServices","logType":"DATA_READ"}]}`), Yes, 3)
+	f("gcp", "", "SetIamPolicy", trail, delta(`{"auditConfigDeltas":[{"action":"ADD","logType":"DATA_READ","exemptedMember":"user:eve@example.com"}]}`), Yes, 3)
+	f("gcp", "", "SetIamPolicy", trail, delta(`{"auditConfigDeltas":[{"action":"ADD","logType":"DATA_READ"}]}`), No, NotInClass)
+	f("gcp", "", "SetIamPolicy", trail, `{}`, Unknown, NotInClass)
+	request := func(what string) string { return `{"protoPayload":{"request":` + what + `}}` }
+	f("gcp", "", "v1.compute.subnetworks.patch", trail, request(`{"enableFlowLogs":false}`), Yes, 2)
+	f("gcp", "", "beta.compute.subnetworks.patch", trail, request(`{"logConfig":{"enable":false}}`), Yes, 2)
+	f("gcp", "", "v1.compute.subnetworks.patch", trail, request(`{"privateIpGoogleAccess":false}`), No, NotInClass)
+	f("gcp", "", "v1.compute.subnetworks.patch", trail, `{}`, Unknown, NotInClass)
+	for _, op := range []string{"dns.policies.patch", "dns.policies.update"} {
+		f("gcp", "", op, trail, request(`{"policyResource":{"enableLogging":false}}`), Yes, 2)
+		f("gcp", "", op, trail, request(`{"policyResource":{"enableLogging":true}}`), No, NotInClass)
+		f("gcp", "", op, trail, `{}`, Unknown, NotInClass)
+	}
+
 	for _, e := range Default().Entries() {
 		for _, p := range e.Parts {
 			if p.When == nil {
