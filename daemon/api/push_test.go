@@ -111,7 +111,7 @@ func TestPushBadInput(t *testing.T) {
 	f("{}", "", []string{"Content-Type", "text/plain"}, http.StatusUnsupportedMediaType, "send one of application/json, application/x-ndjson")
 	f("{}", "", []string{"Content-Type", "application/x-www-form-urlencoded"}, http.StatusUnsupportedMediaType, "send one of")
 	f("{}", "", []string{"Content-Type", ";"}, http.StatusUnsupportedMediaType, "send one of")
-	f("{}", "?provider=acme", nil, bad, `"acme" is not known; there are aws`)
+	f("{}", "?provider=acme", nil, bad, `"acme" is not known; there are aws, `)
 	f("hello", "", nil, bad, "")
 	f(`{"Records":[`, "", nil, bad, "")
 	f("\xff\xfe\x00", "", nil, bad, "")

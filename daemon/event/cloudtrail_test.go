@@ -3,6 +3,7 @@ package event
 import (
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -266,7 +267,7 @@ func TestDecodeErrors(t *testing.T) {
 	f("aws", record(`"x":1`)+"x", "found 'x', expected the end")
 	f("aws", `{"detail":`+record(`"x":1`)+`}`, "found an envelope around records")
 	f("aws", `{"acsRegion":"cn-hangzhou","eventSource":"a","eventName":"b","eventTime":"2026-03-09T03:00:00Z"}`, "expected a CloudTrail record")
-	f("oracle", `{}`, `unknown provider "oracle": the known ones are aws`)
+	f("oracle", `{}`, `unknown provider "oracle": the known ones are `+strings.Join(Providers(), ", "))
 }
 
 func TestDecodeAllocatesLittle(t *testing.T) {

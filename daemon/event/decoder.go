@@ -61,6 +61,7 @@ var decoders = []*decoder{
 	&kubernetesDecoder,
 	&actionTrailDecoder,
 	&cadfDecoder,
+	&azureDecoder,
 }
 
 // Providers lists the providers that have a decoder.
@@ -194,15 +195,23 @@ func foreignError(ds []*decoder, b []byte) error {
 	}
 	// The decoders stand in the order of the records before.
 	ds = slices.SortedFunc(slices.Values(ds), func(a, b *decoder) int { return int(a.format) - int(b.format) })
-	var wants, all []string
+	var (
+		wants, all   []string
+		wanted, asks formats
+	)
 	for _, d := range ds {
 		all = append(all, d.wants)
+		asks |= setOf(d.format)
 		if can.has(d.format) {
 			wants = append(wants, d.wants)
+			wanted |= setOf(d.format)
 		}
 	}
 	if wants == nil {
-		wants = all
+		wants, wanted = all, asks
+	}
+	if len(wants) > 3 { // What each of them looks like would be a page.
+		return fmt.Errorf("found %s, expected an audit record of %s", describe(b), wanted)
 	}
 	return fmt.Errorf("found %s, expected %s", describe(b), strings.Join(wants, " or "))
 }
@@ -273,6 +282,8 @@ type stringPool struct {
 	list []string
 	// known are texts that were put together of late, by their hash.
 	known *[512]string
+	// lowered is made where the first name is written in small letters.
+	lowered *lowered
 }
 
 // begin starts a list.

@@ -43,6 +43,10 @@ const (
 //	logEvents        a CloudWatch Logs subscription; its elements hold message
 //	items            an EventList of Kubernetes
 //	records          what Azure's diagnostic settings write
+//	value            the answers of Azure Monitor and Microsoft Graph
+//	entries          the answer of Google's entries.list
+//	receivedMessages what is pulled from Pub/Sub; its elements hold message, and
+//	                 that holds the record in Base64 in data
 //	detail           EventBridge (CloudWatch Events)
 //	data, record     CloudEvents, rule tests, and the wrappers of log shippers
 //	event            ActionTrail in the log service (SLS)
@@ -59,8 +63,11 @@ var marks = []mark{
 	{key: "logEvents", around: aroundList},
 	{key: "items", around: aroundList},
 	{key: "records", around: aroundList},
+	{key: "value", around: aroundList},
+	{key: "entries", around: aroundList},
+	{key: "receivedMessages", around: aroundList},
 	{key: "detail", around: aroundRecord},
-	{key: "data", around: aroundRecord},
+	{key: "data", around: aroundData},
 	{key: "record", around: aroundRecord},
 	{key: "event", around: aroundRecord},
 	{key: "_line", around: aroundRecord},
@@ -98,8 +105,16 @@ var marks = []mark{
 	{key: "protoPayload", of: setOf(formatGCP, formatKubernetes)},
 	{key: "insertId", of: setOf(formatGCP, formatKubernetes)},
 	{key: "logName", of: setOf(formatGCP, formatKubernetes)},
+	{key: "protopayload_auditlog", of: setOf(formatGCP)},
 
 	{key: "operationName", of: setOf(formatAzure, formatKubernetes)},
+	{key: "operation_name", of: setOf(formatAzure)},
+	{key: "event_data_id", of: setOf(formatAzure)},
+	{key: "OperationNameValue", of: setOf(formatAzure)},
+	{key: "OperationName", of: setOf(formatAzure)},
+	{key: "activityDisplayName", of: setOf(formatAzure)},
+	{key: "activityDateTime", of: setOf(formatAzure)},
+	{key: "createdDateTime", of: setOf(formatAzure)},
 	{key: "resourceId", of: setOf(formatAzure, formatKubernetes)},
 
 	{key: "class_uid", of: setOf(formatOCSF)},
@@ -122,6 +137,7 @@ const (
 	aroundNone around = iota
 	aroundList
 	aroundRecord // An object, or a string with the text of one.
+	aroundData   // As aroundRecord, or a string with an object in Base64.
 )
 
 // markTable finds marks by a hash of their key. An empty key ends a run.
@@ -209,6 +225,8 @@ func (m *mark) holds(b []byte, i int) bool {
 		return b[i] == '['
 	case aroundRecord:
 		return b[i] == '{' || b[i] == '"' && i+1 < len(b) && b[i+1] == '{'
+	case aroundData:
+		return b[i] == '{' || b[i] == '"' && i+1 < len(b) && (b[i+1] == '{' || base64Object(b[i+1:]))
 	}
 	return false
 }

@@ -33,6 +33,9 @@ const (
 	CategoryData
 	CategoryInsight
 	CategoryNetwork
+	// CategoryProgress is of records that tell how a call gets on which another
+	// record stands for. They are kept and searchable, and are no calls.
+	CategoryProgress
 )
 
 // Kind is what kind of actor made a call, decided from the event alone.
@@ -66,7 +69,7 @@ const (
 var (
 	accessNames   = []string{"", "read", "write"}
 	outcomeNames  = []string{"", "success", "error"}
-	categoryNames = []string{"", "management", "data", "insight", "network"}
+	categoryNames = []string{"", "management", "data", "insight", "network", "progress"}
 	kindNames     = []string{"unknown", "human", "service", "role", "root", "cloud-service", "anonymous"}
 	networkNames  = []string{"unknown", "corporate", "cloud", "hosting", "vpn", "tor", "internal"}
 )

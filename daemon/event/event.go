@@ -109,8 +109,11 @@ type Source struct {
 }
 
 // Call reports whether the event counts as a call of an API by somebody.
-// Insight records and addenda are kept and searchable, but are no calls.
-func (e *Event) Call() bool { return e.Category != CategoryInsight && e.Amends == "" }
+// Insight records, addenda and records of progress are kept and searchable, but
+// are no calls.
+func (e *Event) Call() bool {
+	return e.Category != CategoryInsight && e.Category != CategoryProgress && e.Amends == ""
+}
 
 // API is the name under which insights speak of an operation:
 // "ec2.amazonaws.com:RunInstances".

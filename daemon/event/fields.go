@@ -26,7 +26,7 @@ var Fields = []Field{
 	{Name: "region", Help: "the provider's region", Value: func(e *Event) string { return e.Region }},
 	{Name: "service", Help: "the provider's name of the service, such as ec2.amazonaws.com", Value: func(e *Event) string { return e.Service }},
 	{Name: "operation", Help: "the API that was called", Value: func(e *Event) string { return e.Operation }},
-	{Name: "category", Help: "management, data, insight or network", Value: func(e *Event) string { return e.Category.String() }},
+	{Name: "category", Help: "management, data, insight, network or progress (of a call that another record stands for)", Value: func(e *Event) string { return e.Category.String() }},
 	{Name: "access", Help: "read or write", Value: func(e *Event) string { return e.Access.String() }},
 	{Name: "outcome", Help: "success or error", Value: func(e *Event) string { return e.Outcome.String() }},
 	{Name: "error_code", Help: "the provider's error code, empty on success", Value: func(e *Event) string { return e.ErrorCode }},

@@ -68,7 +68,7 @@ func (e *RecordError) Unwrap() error { return e.Err }
 //   - a JSON list of records;
 //   - an object around a list: {"Records":[…]}, {"Events":[…]}, {"logEvents":[…]};
 //   - an object around a record: detail, data, record, or, as text in a string,
-//     CloudTrailEvent and message;
+//     CloudTrailEvent and message, or in Base64, data;
 //   - these inside each other.
 //
 // Memory does not grow with the stream, but with the largest record, up to
@@ -388,8 +388,8 @@ func (r *Reader) other(e *Event) (got bool, err error) {
 			r.use(n)
 			return false, err
 		}
-		if b[0] == '"' && n > 2 && b[1] == '{' {
-			got, err := r.text(unescape(b[1:n-1]), e)
+		if text := textOf(b[:n]); text != nil {
+			got, err := r.text(text, e)
 			if err != nil {
 				err = r.reject(fmt.Errorf("in the text of a string: %w", err))
 			}
@@ -432,7 +432,9 @@ func (r *Reader) text(b []byte, e *Event) (got bool, err error) {
 			if end < 0 {
 				return false, newSyntaxError(b, end)
 			}
-			b = unescape(b[1:end])
+			if b = textOf(b[:end+1]); b == nil {
+				return false, errors.New("found a string that is no JSON in Base64, expected the text of a record")
+			}
 		case '[':
 			return false, errors.New("found a list of records, expected one record")
 		}
@@ -458,8 +460,8 @@ func (r *Reader) behind(c byte) error {
 	r.edge = boundary{}
 	for {
 		key, n, more := nextKey(r.in.buf[r.in.pos:], 0, false)
-		// What a string is worth is told by the character behind its quote.
-		short := n >= 0 && more && n+1 == r.in.held() && r.in.buf[r.in.pos+n] == '"'
+		// What a string is worth is told by the two characters behind its quote.
+		short := n >= 0 && more && n+2 >= r.in.held() && r.in.buf[r.in.pos+n] == '"'
 		if (short || incomplete(n)) && r.in.held() <= r.o.MaxRecordBytes && r.in.fill() {
 			continue
 		}

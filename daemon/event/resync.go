@@ -495,7 +495,9 @@ func (r *Reader) tryRecord(b []byte) (_ answer, cost int) {
 			end, _ := scanString(b, 1)
 			switch {
 			case end >= 0:
-				b = unescape(b[1:end])
+				if b = textOf(b[:end+1]); b == nil {
+					return no, cost
+				}
 			case incomplete(end):
 				return maybe, 0
 			default:
