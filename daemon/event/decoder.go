@@ -62,6 +62,7 @@ var decoders = []*decoder{
 	&actionTrailDecoder,
 	&cadfDecoder,
 	&azureDecoder,
+	&gcpDecoder,
 }
 
 // Providers lists the providers that have a decoder.
