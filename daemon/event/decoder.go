@@ -63,6 +63,7 @@ var decoders = []*decoder{
 	&cadfDecoder,
 	&azureDecoder,
 	&gcpDecoder,
+	&ocsfDecoder,
 }
 
 // Providers lists the providers that have a decoder.
