@@ -80,8 +80,8 @@ func (p *place) where(s *event.Source) {
 		var ok bool
 		if l, ok = p.known.get(s.Address); !ok {
 			ip := parseAddr(s.Address)
-			if l = p.of(ip); !ip.IsValid() && isAWS(s.Address) {
-				l.network = event.NetworkCloud
+			if l = p.of(ip); !ip.IsValid() {
+				l.network = ofName(s.Address)
 			}
 			p.known.put(s.Address, l)
 		}
@@ -153,6 +153,18 @@ func parseAddr(s string) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// ofName is the class of what stands in place of an address: AWS itself, or what
+// Google writes for addresses inside its customer's networks.
+func ofName(name string) event.Network {
+	switch {
+	case isAWS(name):
+		return event.NetworkCloud
+	case name == "private" || name == "gce-internal-ip":
+		return event.NetworkInternal
+	}
+	return event.NetworkUnknown
 }
 
 // isAWS reports whether what stands in place of an address is AWS itself:

@@ -81,6 +81,8 @@ func TestWhere(t *testing.T) {
 	f("AWS Internal", "", "", 0, "cloud")
 	f("config.amazonaws.com", "", "", 0, "cloud")
 	f("ec2.amazonaws.com.cn", "", "", 0, "cloud")
+	f("private", "", "", 0, "internal")
+	f("gce-internal-ip", "", "", 0, "internal")
 	f("host.example.com", "", "", 0, "unknown")
 	f("amazonaws.com.example", "", "", 0, "unknown")
 	f("1.2.3", "", "", 0, "unknown")
