@@ -187,6 +187,9 @@ func (c *compiler) windowed(root *member) {
 	if len(base) > 0 {
 		c.program.base = base
 	}
+	if c.failed {
+		return // What is missing may be what could not be read.
+	}
 	if windowAt == nil {
 		c.fail(root.at, "found no withInLast at the root of a rule of type %s, expected one", c.rule.Type)
 	}

@@ -26,6 +26,8 @@ type jsonReader struct {
 	line int
 	// start is where the line begins.
 	start int
+	// comma is where the last comma stood.
+	comma place
 	warn  func(at place, format string, args ...any)
 }
 
@@ -150,7 +152,7 @@ func (r *jsonReader) object(n *node, depth int, outermost bool) {
 		r.space()
 		n.members = append(n.members, member{key, at, r.value(depth+1, false)})
 		r.space()
-		comma = r.comma()
+		comma = r.readComma()
 	}
 }
 
@@ -169,14 +171,15 @@ func (r *jsonReader) list(n *node, depth int, outermost bool) {
 		}
 		n.items = append(n.items, r.value(depth+1, false))
 		r.space()
-		comma = r.comma()
+		comma = r.readComma()
 	}
 }
 
-func (r *jsonReader) comma() bool {
+func (r *jsonReader) readComma() bool {
 	if r.peek() != ',' {
 		return false
 	}
+	r.comma = r.place()
 	r.i++
 	return true
 }
@@ -188,7 +191,7 @@ func (r *jsonReader) closes(bracket byte, comma, filled, outermost bool) bool {
 	switch c := r.peek(); {
 	case c == bracket:
 		if comma {
-			r.warn(r.place(), "found a comma before %q, which is left out", string(bracket))
+			r.warn(r.comma, "found a comma before %q, which is left out", string(bracket))
 		}
 		r.i++
 		return true

@@ -21,7 +21,7 @@ var otherwise = map[string]string{
 	// A fact that is not there is null; it never stops other rules.
 	"undefined fact default": "fires",
 	// What the library ignores without a word is refused when it is read.
-	"empty any":                            "refused",
+	"empty any":                           "refused",
 	"any+all at root: any false all true": "refused",
 }
 

@@ -12,6 +12,7 @@ import (
 
 func addCheck(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("check", "Check files without running anything.")
+	addCheckRules(cmd, commands)
 	conf := cmd.Command("config", "Check configuration files; every error is told with file, line and column.")
 	files := conf.Arg("file", "Configuration files.").Required().Strings()
 	commands[conf.FullCommand()] = func(_ context.Context, t *terminal) error {

@@ -15,7 +15,7 @@ import (
 )
 
 func addTest(app *kingpin.Application, commands map[string]command) {
-	cmd := app.Command("test", "Run scenarios: scripts that load traffic and say which insights there have to be. Exits with 1 where one does not hold, and with 2 where a script has errors.")
+	cmd := app.Command("test", "Run scenarios, which are scripts that load traffic and say which insights there have to be, and tests of rules. Exits with 1 where one does not hold, and with 2 where a script has errors.")
 	paths := cmd.Arg("path", "Scripts, and folders with every .test file below them.").Required().Strings()
 	match := cmd.Flag("run", "Run only the cases whose \"file: name\" the regular expression matches.").PlaceHolder("REGEXP").String()
 	verbose := cmd.Flag("verbose", "Show the insights of every case.").Short('v').Bool()
@@ -30,22 +30,35 @@ func addTest(app *kingpin.Application, commands map[string]command) {
 			}
 			o.Match = re
 		}
-		files, err := readScripts(*paths, o.Line)
+		names, err := scenario.Find(*paths)
+		if err != nil {
+			return scriptError{err}
+		}
+		tests, scripts, err := splitTests(names)
+		if err != nil {
+			return scriptError{err}
+		}
+		ruleFiles, bad := readRuleTests(tests)
+		files, err := readScripts(scripts, o.Line, bad)
 		if err != nil {
 			return err
 		}
-		return runScripts(ctx, t, files, o, *verbose)
+		begun := time.Now()
+		n, err := runRuleTests(t, ruleFiles, o.Match)
+		if err != nil {
+			return err
+		}
+		if err := runScripts(ctx, t, files, o, *verbose, &n); err != nil {
+			return err
+		}
+		return n.tell(t, time.Since(begun))
 	}
 }
 
-// readScripts reads every script, and tells every error of all of them.
-func readScripts(paths []string, line scenario.Line) ([]*scenario.File, error) {
-	names, err := scenario.Find(paths)
-	if err != nil {
-		return nil, scriptError{err}
-	}
+// readScripts reads every script, and tells every error of all of them, and those
+// that were found before.
+func readScripts(names []string, line scenario.Line, bad []error) ([]*scenario.File, error) {
 	var files []*scenario.File
-	var bad []error
 	for _, name := range names {
 		f, err := scenario.ParseFile(name, line.Check)
 		if err != nil {
@@ -61,20 +74,18 @@ func readScripts(paths []string, line scenario.Line) ([]*scenario.File, error) {
 }
 
 // runScripts runs the cases and prints a line for each.
-func runScripts(ctx context.Context, t *terminal, files []*scenario.File, o scenario.Options, verbose bool) error {
-	begun := time.Now()
-	failed, passed, broken := 0, 0, 0
-	err := scenario.Run(ctx, files, o, func(r *scenario.Result) {
+func runScripts(ctx context.Context, t *terminal, files []*scenario.File, o scenario.Options, verbose bool, n *tally) error {
+	return scenario.Run(ctx, files, o, func(r *scenario.Result) {
 		word := "PASS"
 		switch {
 		case r.Err != nil:
 			word = "ERROR"
-			broken++
+			n.broken++
 		case r.Passed():
-			passed++
+			n.passed++
 		default:
 			word = "FAIL"
-			failed++
+			n.failed++
 		}
 		fmt.Fprintf(t.out, "%s %s: %s (%.2fs, %d events)\n", word, r.File, r.Case, r.Elapsed.Seconds(), r.Events)
 		if r.Err != nil {
@@ -89,16 +100,17 @@ func runScripts(ctx context.Context, t *terminal, files []*scenario.File, o scen
 			}
 		}
 	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(t.err, "passed: %d\nfailed: %d\nseconds: %.1f\n", passed, failed+broken, time.Since(begun).Seconds())
+}
+
+// tell prints the counts, and returns an error where not everything holds.
+func (n *tally) tell(t *terminal, elapsed time.Duration) error {
+	fmt.Fprintf(t.err, "passed: %d\nfailed: %d\nseconds: %.1f\n", n.passed, n.failed+n.broken, elapsed.Seconds())
 	switch {
-	case broken > 0:
-		return scriptError{fmt.Errorf("cases that could not be run: %d", broken)}
-	case failed > 0:
-		return fmt.Errorf("cases that do not hold: %d", failed)
-	case passed == 0:
+	case n.broken > 0:
+		return scriptError{fmt.Errorf("cases that could not be run: %d", n.broken)}
+	case n.failed > 0:
+		return fmt.Errorf("cases that do not hold: %d", n.failed)
+	case n.passed == 0:
 		return usageError{errors.New("there is no such case")}
 	}
 	return nil
