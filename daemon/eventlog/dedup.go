@@ -16,6 +16,9 @@ import (
 // but where a record has no time that of its receipt is taken.
 const driftNanos = int64(10 * time.Minute)
 
+// anyDrift is for an id that the cache knows under another hour.
+const anyDrift = int64(100 * 365 * 24 * time.Hour)
+
 // maxLookUps is how often blocks are asked without the mutex before they are
 // asked with it.
 const maxLookUps = 3
@@ -50,6 +53,7 @@ type answers map[int][]answer
 type answer struct {
 	seg    *segment
 	blocks int
+	drift  int64      // How far its time may be off.
 	found  *blockMeta // The block that has it, or nil.
 }
 
@@ -63,6 +67,7 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 		i      int
 		seg    *segment
 		blocks []*blockMeta
+		drift  int64
 	}
 	var ask []question
 	for range 2 {
@@ -90,7 +95,11 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 				if hr.filter == nil {
 					missing[hr.hour] = struct{}{}
 				} else if hr.filter.has(k.hash) {
-					ask = append(ask, question{i, hr.seg, hr.seg.blocks})
+					q := question{i, hr.seg, hr.seg.blocks, driftNanos}
+					if n == 3 {
+						q.drift = anyDrift
+					}
+					ask = append(ask, q)
 				}
 			}
 		}
@@ -111,14 +120,14 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 	for _, q := range ask {
 		e := &events[q.i]
 		s := unique.Make(event.StreamKey{Provider: e.Provider, Account: e.Account})
-		m, _, err := l.locate(q.blocks, s, e.UID, keys[q.i].hash, keys[q.i].t)
+		m, _, err := l.locate(q.blocks, s, e.UID, keys[q.i].hash, keys[q.i].t, q.drift)
 		if errors.Is(err, errGone) {
 			continue // It was merged, or deleted: take finds no answer and it is asked again.
 		}
 		if err != nil {
 			return nil, err
 		}
-		known[q.i] = append(known[q.i], answer{q.seg, len(q.blocks), m})
+		known[q.i] = append(known[q.i], answer{q.seg, len(q.blocks), q.drift, m})
 	}
 	return known, nil
 }
@@ -155,21 +164,22 @@ func (l *Log) cached(hash uint64, hour int64) *hourState {
 // only blocks know is taken from known; with read they are read, else the error
 // is errUnknown. The caller holds mtx.
 func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (dup, durable bool, err error) {
-	if dup, durable, err = l.inHour(hr, s, uid, k, known, read); dup || err != nil {
+	if dup, durable, err = l.inHour(hr, s, uid, k, driftNanos, known, read); dup || err != nil {
 		return dup, durable, err
 	}
 	for _, drift := range [2]int64{-driftNanos, driftNanos} {
 		if hour := hourOf(k.t + drift); hour != hr.hour {
-			if dup, durable, err = l.inHour(l.hours[hour], s, uid, k, known, read); dup || err != nil {
+			if dup, durable, err = l.inHour(l.hours[hour], s, uid, k, driftNanos, known, read); dup || err != nil {
 				return dup, durable, err
 			}
 		}
 	}
-	return l.inHour(l.cached(k.hash, hr.hour), s, uid, k, known, read)
+	return l.inHour(l.cached(k.hash, hr.hour), s, uid, k, anyDrift, known, read)
 }
 
-// inHour looks for an event in one hour.
-func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (dup, durable bool, err error) {
+// inHour looks for an event in one hour, under times that are off by drift at the
+// most.
+func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift int64, known []answer, read bool) (dup, durable bool, err error) {
 	if hr == nil {
 		return false, false, nil
 	}
@@ -198,7 +208,7 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, known []
 	}
 	var m *blockMeta
 	i := slices.IndexFunc(known, func(a answer) bool {
-		return a.seg == hr.seg && (a.found != nil && !a.found.dead.Load() || a.found == nil && a.blocks == len(hr.seg.blocks))
+		return a.seg == hr.seg && a.drift >= drift && (a.found != nil && !a.found.dead.Load() || a.found == nil && a.blocks == len(hr.seg.blocks))
 	})
 	switch {
 	case i >= 0:
@@ -206,7 +216,7 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, known []
 	case !read:
 		return false, false, errUnknown
 	default:
-		m, _, err = l.locate(hr.seg.blocks, s, uid, k.hash, k.t)
+		m, _, err = l.locate(hr.seg.blocks, s, uid, k.hash, k.t, drift)
 	}
 	if err != nil || m == nil {
 		l.m.confirms.WithLabelValues("absent").Inc()
@@ -217,11 +227,11 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, known []
 }
 
 // locate finds an event's row among blocks: first in those whose times include
-// its own, then in the others.
-func (l *Log) locate(blocks []*blockMeta, s streamID, uid string, h uint64, t int64) (*blockMeta, int, error) {
+// its own, then in those that are within drift of it.
+func (l *Log) locate(blocks []*blockMeta, s streamID, uid string, h uint64, t, drift int64) (*blockMeta, int, error) {
 	for _, around := range []bool{true, false} {
 		for _, m := range blocks {
-			if (m.hdr.mint <= t && t <= m.hdr.maxt) != around || m.dead.Load() {
+			if (m.hdr.mint <= t && t <= m.hdr.maxt) != around || m.dead.Load() || m.hdr.mint-drift > t || t > m.hdr.maxt+drift {
 				continue
 			}
 			b := l.cache.get(m)
