@@ -97,7 +97,7 @@ func TestGCPWhoAndHow(t *testing.T) {
 	g := func(log, method, types string, category Category, access Access) {
 		t.Helper()
 		var infos []string
-		for _, typ := range strings.Fields(types) {
+		for typ := range strings.FieldsSeq(types) {
 			infos = append(infos, `{"permissionType":"`+typ+`"}`)
 		}
 		e := one(t, `{"timestamp":"2026-03-09T03:00:00Z","logName":"projects/p/logs/cloudaudit.googleapis.com%2F`+log+
