@@ -35,6 +35,7 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.To
 			Reload: d.Reload,
 			Quit:   func() { d.quitOnce.Do(func() { close(d.quit) }) },
 		},
+		Locator:     locator{d},
 		Status:      func() any { return d.sources.status() },
 		Page:        page,
 		Tokens:      tokens,
@@ -132,6 +133,16 @@ func (k knowledge) Coverage(ctx context.Context) (insight.Coverage, error) {
 
 func (k knowledge) Identities(ctx context.Context, q api.IdentityQuery) ([]insight.Profile, string, error) {
 	return k.d.engine.Identities(ctx, engine.IdentityQuery(q))
+}
+
+// locator looks addresses up in the databases that are in force.
+type locator struct{ d *Daemon }
+
+func (l locator) Cities() bool { return l.d.intake.enricher.Load().Cities() }
+
+func (l locator) Locate(address string) (api.Spot, bool) {
+	s, ok := l.d.intake.enricher.Load().Locate(address)
+	return api.Spot(s), ok
 }
 
 func (k knowledge) IdentityClass(stream event.StreamKey, identity string) string {

@@ -252,6 +252,8 @@ type Options struct {
 	Lifecycle Lifecycle
 	// EnableLifecycle lets /-/reload and /-/quit act; otherwise they answer 403.
 	EnableLifecycle bool
+	// Locator says where addresses are; nil knows of none.
+	Locator Locator
 	// Status tells how the sources are, for status/sources: a list of anything
 	// that JSON can hold. It may be nil.
 	Status func() any
@@ -434,6 +436,7 @@ func (a *API) routes() []route {
 		{get, "/api/v1/events", a.query(a.searchEvents), false},
 		{post, "/api/v1/events", http.HandlerFunc(a.push), false},
 		{getPost, "/api/v1/events/volume", a.query(a.eventVolume), false},
+		{getPost, "/api/v1/events/places", a.query(a.eventPlaces), false},
 		{get, "/api/v1/events/fields", a.query(a.eventFields), false},
 		{getPost, "/api/v1/events/field/{name}/values", a.query(a.eventValues), false},
 		{get, "/api/v1/events/{uid}", a.query(a.getEvent), false},

@@ -46,7 +46,8 @@ var scopes = map[string]Scope{
 	"GET /api/v1/insights/{id}/records":       ScopeRead, "GET /api/v1/incidents/{id}": ScopeRead,
 	"GET /api/v1/insights/fields": ScopeRead, "GET /api/v1/insights/field/{name}/values": ScopeRead,
 	"POST /api/v1/insights/field/{name}/values": ScopeRead,
-	"GET /api/v1/events":                        ScopeRead, "GET /api/v1/events/fields": ScopeRead, "GET /api/v1/events/{uid}": ScopeRead,
+	"GET /api/v1/events/places":                 ScopeRead, "POST /api/v1/events/places": ScopeRead,
+	"GET /api/v1/events": ScopeRead, "GET /api/v1/events/fields": ScopeRead, "GET /api/v1/events/{uid}": ScopeRead,
 	"GET /api/v1/identities/{id}": ScopeRead, "GET /api/v1/label/{name}/values": ScopeRead, "GET /api/v1/metadata": ScopeRead,
 }
 

@@ -81,6 +81,8 @@ func goldens(w *world) []golden {
 		get("events-raw.json", "/api/v1/events", "/api/v1/events?direction=forward&raw=true&limit=1&end=1773057600"),
 		get("events-empty.json", "/api/v1/events", "/api/v1/events?filter="+e(`identity="nobody"`)),
 		get("events-volume.json", "/api/v1/events/volume", "/api/v1/events/volume?start=2026-03-09T11:00:00Z&end=2026-03-09T12:00:00Z&step=10m&by=outcome"),
+		get("events-places.json", "/api/v1/events/places", "/api/v1/events/places?start=2026-03-09T11:00:00Z&end=2026-03-09T12:00:00Z"),
+		get("events-places-coordinates.json", "/api/v1/events/places", "/api/v1/events/places?by=coordinates&start=2026-03-09T11:00:00Z&end=2026-03-09T12:00:00Z"),
 		get("events-fields.json", "/api/v1/events/fields", "/api/v1/events/fields"),
 		get("events-values.json", "/api/v1/events/field/{name}/values", "/api/v1/events/field/identity/values"),
 		get("event.json", "/api/v1/events/{uid}", "/api/v1/events/event-030"),

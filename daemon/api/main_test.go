@@ -85,6 +85,7 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 			Queryable: w.db.Queryable(), Engine: engine, Stats: w.db, Metadata: metadata, Now: now,
 			Build: PrometheusBuild{Version: "0.1.0"}, Started: worldNow.Add(-time.Hour),
 		},
+		Locator: worldLocator{},
 		Status: func() any {
 			return []map[string]any{{"name": "trail", "kind": "file", "state": "at its end", "events": 60}}
 		},
@@ -101,6 +102,15 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 	t.Cleanup(w.server.Close)
 	t.Cleanup(w.api.Close) // It ends the streams before the server waits for them.
 	return w
+}
+
+// worldLocator knows where anna is.
+type worldLocator struct{}
+
+func (worldLocator) Cities() bool { return true }
+
+func (worldLocator) Locate(address string) (Spot, bool) {
+	return Spot{Latitude: 52.5244, Longitude: 13.4105, City: "Berlin", Country: "DE"}, address == "198.51.100.7"
 }
 
 // worldClassify is what a daemon says of the event log's errors.

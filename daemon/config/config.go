@@ -85,7 +85,7 @@ type Networks struct {
 // GeoIP names databases.
 type GeoIP struct {
 	Country string `yaml:"country" kind:"path" help:"Country by address."`
-	City    string `yaml:"city" kind:"path" help:"City by address; it answers for country too where no country database is named."`
+	City    string `yaml:"city" kind:"path" help:"City and coordinates by address, for maps; it answers for country too where no country database is named."`
 	ASN     string `yaml:"asn" kind:"path" help:"Autonomous system by address."`
 }
 

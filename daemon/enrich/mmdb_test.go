@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ type mmdb struct {
 
 const (
 	typeString = 2
+	typeDouble = 3
 	typeUint16 = 5
 	typeUint32 = 6
 	typeMap    = 7
@@ -91,6 +93,9 @@ func appendMMDB(b []byte, v any) []byte {
 	case string:
 		control(typeString, len(v))
 		b = append(b, v...)
+	case float64:
+		control(typeDouble, 8)
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
 	case uint16:
 		control(typeUint16, 2)
 		b = binary.BigEndian.AppendUint16(b, v)

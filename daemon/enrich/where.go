@@ -17,6 +17,7 @@ type place struct {
 	system              func(netip.Addr) uint32
 	class               func(uint32) event.Network
 	known               *cache[location]
+	city                *database // Nil where none is configured.
 
 	countryVersion, systemVersion string
 }
@@ -54,6 +55,11 @@ func newPlace(o Options) (*place, error) {
 		p.system, p.systemVersion = db.system, db.version()
 	} else {
 		p.system, p.systemVersion = systems.System, systems.Version()
+	}
+	if o.CityDB != "" {
+		if p.city, err = openDB(o.CityDB); err != nil {
+			return nil, fmt.Errorf("opening the database of cities: %w", err)
+		}
 	}
 	if file := firstOf(o.CountryDB, o.CityDB); file != "" {
 		db, err := openDB(file)
