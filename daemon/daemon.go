@@ -28,6 +28,7 @@ import (
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/source"
+	"github.com/insightd/insightd/daemon/vitals"
 	"github.com/insightd/insightd/daemon/web"
 	"github.com/insightd/insightd/tsdb"
 )
@@ -102,6 +103,7 @@ type Daemon struct {
 	intake    *intake
 	sources   *sources
 	queries   *promql.Engine
+	vitals    *vitals.Recorder
 	api       *api.API
 	server    *http.Server
 	listeners []net.Listener
@@ -172,6 +174,12 @@ func New(o Options) (_ *Daemon, err error) {
 	d.stopping.add("engine", func(context.Context) error { return d.engine.Close() })
 	d.series.AddLive(d.engine)
 	d.series.AddLive(insightSeries{d.insights})
+	if d.vitals, err = vitals.New(vitals.Options{
+		Gatherer: d.registry, Skip: []string{insight.MetricConfidence}, Now: o.Now, Logger: o.Logger, Registerer: d.registry,
+	}); err != nil {
+		return nil, err
+	}
+	d.series.AddLive(vitalSeries{d.vitals})
 
 	d.intake = &intake{log: d.log, engine: d.engine, enricher: enricher, now: o.Now, logger: o.Logger}
 	cp, err := source.OpenCheckpoints(filepath.Join(o.StoragePath, "checkpoints"))
@@ -230,6 +238,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			failed <- err
 		}
 	})
+	line.Go(func() { d.vitals.Run(ctx) })
 	var err error
 	select {
 	case <-ctx.Done():

@@ -66,6 +66,7 @@ func (d *Daemon) prometheusOptions(c *config.Config) api.PrometheusOptions {
 		Engine:        d.queries,
 		Stats:         d.series,
 		Metadata:      metadata,
+		OwnMetadata:   d.ownMetadata,
 		MaxConcurrent: l.MaxConcurrentQueries,
 		Logger:        d.logger,
 		Gatherer:      d.registry,
@@ -81,6 +82,15 @@ func (d *Daemon) prometheusOptions(c *config.Config) api.PrometheusOptions {
 		Reloaded:  d.reloaded.get,
 		Ready:     d.ready.Load,
 	}
+}
+
+// ownMetadata lists the daemon's own metrics, of which queries see a day.
+func (d *Daemon) ownMetadata() []api.PrometheusMetadata {
+	var out []api.PrometheusMetadata
+	for _, m := range d.vitals.Metrics() {
+		out = append(out, api.PrometheusMetadata{Name: m.Name, Type: m.Type, Help: m.Help})
+	}
+	return out
 }
 
 // readiness says whether the daemon answers from everything that it knows.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,6 +96,9 @@ type PrometheusOptions struct {
 	Stats PrometheusStats
 	// Metadata lists the metrics, in the order in which a limit cuts them off.
 	Metadata []PrometheusMetadata
+	// OwnMetadata lists the metrics of the daemon itself that queries can see. It
+	// may be nil.
+	OwnMetadata func() []PrometheusMetadata
 	// MaxConcurrent bounds the requests that are answered at once; others wait.
 	// 0 is 100. Queries are bounded by the engine besides.
 	MaxConcurrent int
@@ -386,7 +390,11 @@ func (h *promHandler) metadata(w http.ResponseWriter, r *http.Request) {
 	}
 	metric := r.Form.Get("metric")
 	found := map[string][]promMetric{}
-	for _, m := range h.o.Metadata {
+	all := h.o.Metadata
+	if h.o.OwnMetadata != nil {
+		all = slices.Concat(all, h.o.OwnMetadata())
+	}
+	for _, m := range all {
 		if metric != "" && m.Name != metric {
 			continue
 		}
