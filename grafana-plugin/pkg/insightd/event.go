@@ -137,18 +137,24 @@ type Place struct {
 	Country string `json:"country"`
 	City    string `json:"city"`
 	// Latitude and Longitude are nil where they are not known.
-	Latitude   *float64 `json:"latitude"`
-	Longitude  *float64 `json:"longitude"`
-	Events     uint64   `json:"events"`
-	Errors     uint64   `json:"errors"`
-	Identities *uint64  `json:"identities"`
+	Latitude  *float64 `json:"latitude"`
+	Longitude *float64 `json:"longitude"`
+	Events    uint64   `json:"events"`
+	Errors    uint64   `json:"errors"`
+}
+
+// PlaceList is places, those with most events first.
+type PlaceList struct {
+	Places []Place `json:"places"`
+	// Omitted counts the places beyond the limit.
+	Omitted int `json:"omitted"`
+	Notes   `json:"-"`
 }
 
 // Places counts events by where they came from.
-func (c *Client) Places(ctx context.Context, v url.Values) ([]Place, Notes, error) {
-	var p struct {
-		Places []Place `json:"places"`
-	}
+func (c *Client) Places(ctx context.Context, v url.Values) (PlaceList, error) {
+	var p PlaceList
 	notes, err := c.get(ctx, "/api/v1/events/places", v, &p)
-	return p.Places, notes, missing(err)
+	p.Notes = notes
+	return p, missing(err)
 }

@@ -27,10 +27,11 @@ func (r *request) places(ctx context.Context) (data.Frames, error) {
 	v := r.eventValues()
 	v.Set("by", r.Format)
 	v.Set("limit", strconv.Itoa(maxPlaces))
-	found, notes, err := r.d.client.Places(ctx, v)
+	list, err := r.d.client.Places(ctx, v)
 	if err != nil {
 		return nil, err
 	}
+	found := list.Places
 	all := len(found)
 	unplaced := 0.0
 	found = slices.DeleteFunc(found, func(p insightd.Place) bool {
@@ -47,12 +48,15 @@ func (r *request) places(ctx context.Context) (data.Frames, error) {
 	frames := data.Frames{f}
 	executed(frames, "GET /api/v1/events/places?"+v.Encode())
 	notice(frames, data.NoticeSeverityWarning, left...)
-	told(frames, notes)
+	told(frames, list.Notes)
+	if list.Omitted > 0 {
+		notice(frames, data.NoticeSeverityWarning, cut(all, all+list.Omitted, "places"))
+	}
 	switch {
 	case all == 0:
 		notice(frames, data.NoticeSeverityInfo, r.whyNoEvents(ctx))
 	case unplaced > 0 && r.Format == "coordinates":
-		notice(frames, data.NoticeSeverityInfo, plural(int(unplaced), "event has", "events have")+" no coordinates: their address is internal or not known, or geoip.city is not configured")
+		notice(frames, data.NoticeSeverityInfo, plural(int(unplaced), "event has", "events have")+" no coordinates: where their address is, is not known")
 	case unplaced > 0:
 		notice(frames, data.NoticeSeverityInfo, plural(int(unplaced), "event has", "events have")+" no country: their address is internal or not known")
 	}
@@ -80,13 +84,7 @@ func placeFrame(name string, coordinates bool, rows []insightd.Place) *data.Fram
 				return 0
 			}
 			return float64(p.Errors) / float64(p.Events)
-		}), shareConfig("Errors among the events")),
-		column("identities", rows, func(p *insightd.Place) *float64 {
-			if p.Identities == nil {
-				return nil
-			}
-			return new(float64(*p.Identities))
-		}))
+		}), shareConfig("Errors among the events")))
 	return longFrame(name, fields...)
 }
 
