@@ -25,9 +25,14 @@ import (
 // everyType is a query of each type.
 func everyType() []any {
 	return []any{
-		query{"queryType": "promql", "expr": "1+1"}, query{"queryType": "bands", "expr": "activity_events"},
-		query{"queryType": "insights"}, query{"queryType": "confidence"}, query{"queryType": "events"},
-		query{"queryType": "map"}, query{"queryType": "identities"}, query{"queryType": "coverage"},
+		query{"queryType": "promql", "expr": "1+1"},
+		query{"queryType": "bands", "expr": "activity_events"},
+		query{"queryType": "insights"},
+		query{"queryType": "confidence"},
+		query{"queryType": "events"},
+		query{"queryType": "map"},
+		query{"queryType": "identities"},
+		query{"queryType": "coverage"},
 	}
 }
 

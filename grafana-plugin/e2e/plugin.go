@@ -11,6 +11,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+	"github.com/grafana/grafana-plugin-sdk-go/config"
 	"github.com/grafana/grafana-plugin-sdk-go/experimental/datasourcetest"
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
 	"google.golang.org/grpc"
@@ -78,9 +79,9 @@ func Settings(url, token string) backend.DataSourceInstanceSettings {
 // have to differ in UID or ID, as they do in Grafana.
 func Context(s backend.DataSourceInstanceSettings) backend.PluginContext {
 	return backend.PluginContext{
-		OrgID: 1, PluginID: plugin.ID, PluginVersion: "1.0.0",
+		PluginID: plugin.ID, PluginVersion: "1.0.0", Namespace: "default",
 		DataSourceInstanceSettings: &s,
-		GrafanaConfig:              backend.NewGrafanaCfg(map[string]string{}),
+		GrafanaConfig:              config.NewGrafanaCfg(map[string]string{}),
 	}
 }
 

@@ -30,21 +30,15 @@ func newProxy(t *testing.T, target string) *proxy {
 	require.NoError(t, err)
 	p := &proxy{l: l, target: strings.TrimPrefix(target, "http://"), limit: -1, conns: map[net.Conn]bool{}}
 	var serving sync.WaitGroup
-	serving.Add(1)
-	go func() {
-		defer serving.Done()
+	serving.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			serving.Add(1)
-			go func() {
-				defer serving.Done()
-				p.serve(c)
-			}()
+			serving.Go(func() { p.serve(c) })
 		}
-	}()
+	})
 	t.Cleanup(func() {
 		l.Close()
 		p.cut()

@@ -45,8 +45,10 @@ func (c Capabilities) Missing() []string {
 		has  bool
 		name string
 	}{
-		{c.InsightFilter, "filters for insights"}, {c.Places, "maps of events"},
-		{c.Live, "the stream of insights"}, {c.Bands, "expected bands"},
+		{c.InsightFilter, "filters for insights"},
+		{c.Places, "maps of events"},
+		{c.Live, "the stream of insights"},
+		{c.Bands, "expected bands"},
 	} {
 		if !m.has {
 			out = append(out, m.name)

@@ -220,8 +220,8 @@ func (c *Client) decode(ctx context.Context, path string, v url.Values, read fun
 	}
 	for _, w := range env.Warnings {
 		// An answer to half of the question would be a wrong one.
-		if strings.HasPrefix(w, ignored) {
-			return Notes{}, &Error{Kind: ErrTooOld, Code: a.Code, Text: fmt.Sprintf("%s does not know the parameters %s", path, strings.TrimPrefix(w, ignored)), Hint: hintUpdate}
+		if names, ok := strings.CutPrefix(w, ignored); ok {
+			return Notes{}, &Error{Kind: ErrTooOld, Code: a.Code, Text: fmt.Sprintf("%s does not know the parameters %s", path, names), Hint: hintUpdate}
 		}
 	}
 	return Notes{Warnings: env.Warnings, Infos: env.Infos}, nil

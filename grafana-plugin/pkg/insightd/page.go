@@ -2,6 +2,7 @@ package insightd
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"strconv"
 )
@@ -18,9 +19,7 @@ type Page[T any] struct {
 func pages[T any](ctx context.Context, v url.Values, limit, size int, ask func(context.Context, url.Values) ([]T, string, Notes, error)) (Page[T], error) {
 	p := Page[T]{Items: make([]T, 0, min(limit, size))}
 	q := url.Values{}
-	for k, l := range v {
-		q[k] = l
-	}
+	maps.Copy(q, v)
 	for len(p.Items) < limit {
 		q.Set("limit", strconv.Itoa(min(size, limit-len(p.Items))))
 		found, next, notes, err := ask(ctx, q)

@@ -52,7 +52,7 @@ func detectorFrame(streams []insightd.Stream) *data.Frame {
 		column("account", rows, func(d *detection) string { return d.Account }),
 		column("region", rows, func(d *detection) string { return d.Region }),
 		column("type", rows, func(d *detection) string { return d.Type }),
-		with(column("state", rows, func(d *detection) string { return d.Detector.State }), &data.FieldConfig{
+		with(column("state", rows, func(d *detection) string { return d.State }), &data.FieldConfig{
 			Mappings: data.ValueMappings{data.ValueMapper{
 				insightd.DetectorReady:    {Text: "Ready", Color: "green", Index: 0},
 				insightd.DetectorLearning: {Text: "Learning", Color: "yellow", Index: 1},
@@ -60,7 +60,7 @@ func detectorFrame(streams []insightd.Stream) *data.Frame {
 			}}, Custom: cell("color-text"),
 		}),
 		described(column("until", rows, func(d *detection) *time.Time { return optional(d.Until) }), "When a detector that learns becomes ready"),
-		column("reason", rows, func(d *detection) string { return d.Detector.Reason }),
+		column("reason", rows, func(d *detection) string { return d.Reason }),
 	)
 }
 

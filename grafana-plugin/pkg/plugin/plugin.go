@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/httpclient"
@@ -56,7 +57,7 @@ func New(ctx context.Context, s backend.DataSourceInstanceSettings) (instancemgm
 	}
 	client, err := insightd.New(insightd.Options{
 		URL: s.URL, HTTP: questions, Stream: streams,
-		Token: s.DecryptedSecureJSONData["token"], BasicAuth: o.BasicAuth != nil,
+		Token: strings.TrimSpace(s.DecryptedSecureJSONData["token"]), BasicAuth: o.BasicAuth != nil,
 	})
 	if err != nil {
 		return nil, backend.DownstreamError(fmt.Errorf("setting up the datasource: %w", err))
