@@ -126,12 +126,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
         {jsonData.tlsAuthWithCACert && (
           <div className={styles.inner}>
             <Field label="Authority’s certificate" htmlFor="insightd-tlsCACert" required>
-              <SecretTextArea
-                {...secret('tlsCACert')}
-                cols={width}
-                rows={5}
-                placeholder="-----BEGIN CERTIFICATE-----"
-              />
+              <SecretTextArea {...secret('tlsCACert')} cols={51} rows={5} placeholder="-----BEGIN CERTIFICATE-----" />
             </Field>
           </div>
         )}
@@ -161,7 +156,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
             <Field label="Certificate" htmlFor="insightd-tlsClientCert" required>
               <SecretTextArea
                 {...secret('tlsClientCert')}
-                cols={width}
+                cols={51}
                 rows={5}
                 placeholder="-----BEGIN CERTIFICATE-----"
               />
@@ -169,7 +164,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
             <Field label="Key" htmlFor="insightd-tlsClientKey" required>
               <SecretTextArea
                 {...secret('tlsClientKey')}
-                cols={width}
+                cols={51}
                 rows={5}
                 placeholder="-----BEGIN PRIVATE KEY-----"
               />
@@ -189,7 +184,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
         </Field>
       </Section>
 
-      <Section title="More" text="">
+      <Section title="Additional settings" text="What hardly anybody has to change.">
         <Field
           label="Timeout"
           htmlFor="insightd-timeout"

@@ -81,7 +81,7 @@ export function IdentitiesEditor(props: PartProps) {
           <One
             id={`${id}-sort`}
             label="Sort"
-            placeholder="As the daemon has them"
+            placeholder="Default"
             options={sorts}
             value={query.sort}
             clearable

@@ -1,8 +1,7 @@
-import { InlineSwitch } from '@grafana/ui';
 import React from 'react';
 import { formatOf } from '../defaults';
 import { InsightState, Suppressed, insightFormats } from '../types';
-import { Field, Note, Row } from './layout';
+import { Field, Note, Row, Toggle } from './layout';
 import {
   ConfidenceField,
   FilterField,
@@ -41,43 +40,50 @@ const sorts = [
 
 /** InsightFilters are the controls that narrow insights; maps of insights have them too. */
 export function InsightFilters(props: PartProps) {
-  const { id, query, onRun } = props;
   return (
     <>
       <Row>
         <TypesField {...props} />
         <SeveritiesField {...props} />
         <ConfidenceField {...props} />
-        <Field label="State" htmlFor={`${id}-state`} width={20}>
-          <One
-            id={`${id}-state`}
-            label="State"
-            placeholder="Active and ended"
-            options={states}
-            value={query.state}
-            clearable
-            onChange={(state) => onRun({ state: state as InsightState | undefined })}
-          />
-        </Field>
-        <Field
-          label="Suppressed"
-          htmlFor={`${id}-suppressed`}
-          width={14}
-          tooltip="What a mute, a budget or a trial stage kept from being notified."
-        >
-          <One
-            id={`${id}-suppressed`}
-            label="Suppressed"
-            options={suppressions}
-            value={query.suppressed ?? 'hide'}
-            onChange={(s) => onRun({ suppressed: s === 'hide' ? undefined : (s as Suppressed) })}
-          />
-        </Field>
         <HighRiskField {...props} />
       </Row>
       <Row>
         <FilterField {...props} of="insights" />
       </Row>
+    </>
+  );
+}
+
+/** StateFields choose by what became of insights. */
+export function StateFields({ id, query, onRun }: PartProps) {
+  return (
+    <>
+      <Field label="State" htmlFor={`${id}-state`} width={23}>
+        <One
+          id={`${id}-state`}
+          label="State"
+          placeholder="Active and ended"
+          options={states}
+          value={query.state}
+          clearable
+          onChange={(state) => onRun({ state: state as InsightState | undefined })}
+        />
+      </Field>
+      <Field
+        label="Suppressed"
+        htmlFor={`${id}-suppressed`}
+        width={14}
+        tooltip="What a mute, a budget or a trial stage kept from being notified."
+      >
+        <One
+          id={`${id}-suppressed`}
+          label="Suppressed"
+          options={suppressions}
+          value={query.suppressed ?? 'hide'}
+          onChange={(s) => onRun({ suppressed: s === 'hide' ? undefined : (s as Suppressed) })}
+        />
+      </Field>
     </>
   );
 }
@@ -99,8 +105,9 @@ export function InsightsEditor(props: PartProps) {
     <>
       <InsightFilters {...props} />
       <Row>
+        <StateFields {...props} />
         {listed && (
-          <Field label="Sort" htmlFor={`${id}-sort`} width={22}>
+          <Field label="Sort" htmlFor={`${id}-sort`} width={23}>
             <One
               id={`${id}-sort`}
               label="Sort"
@@ -112,18 +119,13 @@ export function InsightsEditor(props: PartProps) {
         )}
         <LimitField {...props} />
         {listed && (
-          <Field
+          <Toggle
+            id={`${id}-live`}
             label="Follow live"
-            htmlFor={`${id}-live`}
             tooltip="New insights, and changes of known ones, appear as they are found, without a refresh."
-          >
-            <InlineSwitch
-              id={`${id}-live`}
-              aria-label="Follow live"
-              value={query.live ?? false}
-              onChange={(e) => onRun({ live: e.currentTarget.checked || undefined })}
-            />
-          </Field>
+            value={query.live ?? false}
+            onChange={(on) => onRun({ live: on || undefined })}
+          />
         )}
         <InsightIdField {...props} optional />
       </Row>

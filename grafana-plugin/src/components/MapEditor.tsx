@@ -2,7 +2,7 @@ import { RadioButtonGroup } from '@grafana/ui';
 import React from 'react';
 import { Field, Row } from './layout';
 import { FilterField, PartProps } from './parts';
-import { InsightFilters } from './InsightsEditor';
+import { InsightFilters, StateFields } from './InsightsEditor';
 
 /** MapEditor asks where events, or insights, come from. */
 export function MapEditor(props: PartProps) {
@@ -22,7 +22,7 @@ export function MapEditor(props: PartProps) {
             onChange={(o) => onRun({ of: o as 'events' | 'insights' })}
           />
         </Field>
-        {of === 'events' && <FilterField {...props} of="events" />}
+        {of === 'events' ? <FilterField {...props} of="events" /> : <StateFields {...props} />}
       </Row>
       {of === 'insights' && <InsightFilters {...props} />}
     </>

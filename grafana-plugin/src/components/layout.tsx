@@ -1,6 +1,6 @@
 import { css, cx } from '@emotion/css';
 import { GrafanaTheme2 } from '@grafana/data';
-import { Icon, Tooltip, useStyles2 } from '@grafana/ui';
+import { Icon, Switch, Tooltip, useStyles2 } from '@grafana/ui';
 import React, { PropsWithChildren, ReactNode } from 'react';
 
 /** Rows stacks the rows of an editor. */
@@ -46,6 +46,26 @@ export function Field({ label, htmlFor, tooltip, optional, width, grow, children
   );
 }
 
+/** Toggle is a switch under its label, in the height of a row. */
+export function Toggle({ id, label, tooltip, value, onChange }: ToggleProps) {
+  const styles = useStyles2(getStyles);
+  return (
+    <Field label={label} htmlFor={id} tooltip={tooltip}>
+      <div className={styles.toggle}>
+        <Switch id={id} aria-label={label} value={value} onChange={(e) => onChange(e.currentTarget.checked)} />
+      </div>
+    </Field>
+  );
+}
+
+interface ToggleProps {
+  id: string;
+  label: string;
+  tooltip?: string;
+  value: boolean;
+  onChange: (value: boolean) => void;
+}
+
 /** Note is a sentence in a row, such as what a query lacks. */
 export function Note({ children }: PropsWithChildren) {
   return (
@@ -67,7 +87,9 @@ const getStyles = (theme: GrafanaTheme2) => ({
     borderRadius: theme.shape.radius.default,
   }),
   field: css({ display: 'flex', flexDirection: 'column', minWidth: 0, maxWidth: '100%' }),
-  grow: css({ flex: '1 1 320px' }),
+  grow: css({ flex: '1 1 220px' }),
+  /* As high as the fields beside it. */
+  toggle: css({ display: 'flex', alignItems: 'center', height: theme.spacing(theme.components.height.md) }),
   label: css({
     display: 'flex',
     alignItems: 'center',
@@ -87,7 +109,10 @@ const getStyles = (theme: GrafanaTheme2) => ({
   }),
   icon: css({ color: theme.colors.text.secondary }),
   note: css({
-    alignSelf: 'center',
+    alignSelf: 'flex-end',
+    display: 'flex',
+    alignItems: 'center',
+    minHeight: theme.spacing(theme.components.height.md),
     color: theme.colors.text.secondary,
     fontSize: theme.typography.bodySmall.fontSize,
   }),

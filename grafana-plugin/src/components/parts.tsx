@@ -1,11 +1,11 @@
 import { SelectableValue, TimeRange } from '@grafana/data';
-import { InlineSwitch, Input, RadioButtonGroup } from '@grafana/ui';
+import { Input, RadioButtonGroup } from '@grafana/ui';
 import React, { useMemo } from 'react';
 import type { DataSource } from '../datasource';
 import { formatNames, formatOf } from '../defaults';
 import { Query, formats, insightTypes, severities } from '../types';
 import { CodeField } from './CodeField';
-import { Field } from './layout';
+import { Field, Toggle } from './layout';
 import { Many, One, asOption } from './selects';
 import { FilterOf, completionSource } from './source';
 
@@ -181,18 +181,13 @@ export function parseConfidence(text: string | undefined): number | string | und
 /** HighRiskField keeps to insights with an operation of the highest risk. */
 export function HighRiskField({ id, query, onRun }: PartProps) {
   return (
-    <Field
+    <Toggle
+      id={`${id}-high-risk`}
       label="High risk only"
-      htmlFor={`${id}-high-risk`}
       tooltip="Only insights with an operation of the highest risk."
-    >
-      <InlineSwitch
-        id={`${id}-high-risk`}
-        aria-label="High risk only"
-        value={query.highRisk ?? false}
-        onChange={(e) => onRun({ highRisk: e.currentTarget.checked || undefined })}
-      />
-    </Field>
+      value={query.highRisk ?? false}
+      onChange={(on) => onRun({ highRisk: on || undefined })}
+    />
   );
 }
 
