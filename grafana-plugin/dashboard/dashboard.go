@@ -66,7 +66,7 @@ func (d Dashboard) Import() ([]byte, error) {
 	o := d.encode("${DS_INSIGHTD}")
 	o["__inputs"] = []object{{
 		"name": "DS_INSIGHTD", "label": "insightd", "description": "The insightd whose insights and events are shown.",
-		"type": "datasource", "pluginId": PluginID, "pluginName": "Insightd",
+		"type": "datasource", "pluginId": PluginID, "pluginName": "insightd",
 	}}
 	o["__elements"] = object{}
 	o["__requires"] = d.requires()
@@ -83,7 +83,7 @@ func (d Dashboard) Provisioned() ([]byte, error) {
 func (d Dashboard) requires() []object {
 	r := []object{
 		{"type": "grafana", "id": "grafana", "name": "Grafana", "version": "10.4.0"},
-		{"type": "datasource", "id": PluginID, "name": "Insightd", "version": "0.1.0"},
+		{"type": "datasource", "id": PluginID, "name": "insightd", "version": "0.1.0"},
 	}
 	seen := map[string]bool{}
 	for _, row := range d.Rows {

@@ -287,7 +287,7 @@ func safe(t *testing.T, name string, b []byte) {
 // provided are the modules that every Grafana from 10.4 on gives to plugins.
 // There is no react/jsx-runtime among them.
 var provided = []string{
-	"react", "react-dom", "@grafana/data", "@grafana/ui", "@grafana/runtime", "rxjs", "rxjs/operators", "lodash", "@emotion/css", "@emotion/react", "module",
+	"react", "react-dom", "@grafana/data", "@grafana/ui", "@grafana/runtime", "rxjs", "lodash", "@emotion/css", "module",
 }
 
 // module checks the frontend.
