@@ -94,6 +94,9 @@ func redecode(ctx context.Context, log *eventlog.Log, x *enrich.Enricher, progre
 		if err := event.Decode(e.Provider, e.Raw, &fresh); err != nil {
 			return err
 		}
+		if fresh.Account == "" {
+			fresh.Account = e.Account // What was around the record named it, or the source did.
+		}
 		fresh.Seq, fresh.Received, fresh.Raw = e.Seq, e.Received, e.Raw
 		x.Enrich(&fresh)
 		*e = fresh

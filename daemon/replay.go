@@ -29,7 +29,9 @@ type ReplayOptions struct {
 	Stdin io.Reader
 	// Provider is whose records they are; empty detects it.
 	Provider string
-	Config   *config.Config
+	// Account is the account of records that name none.
+	Account string
+	Config  *config.Config
 	// TempDir is where the temporary event log goes; empty is the system's.
 	TempDir string
 	// Memory is about how much memory may be used, in bytes; what does not fit
@@ -181,7 +183,7 @@ func readAll(ctx context.Context, o ReplayOptions, in *intake) error {
 	}
 	for _, path := range o.Paths {
 		if path == "-" {
-			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Now: o.Now, Logger: o.Logger})
+			s := source.NewStream(source.StreamOptions{Name: "standard input", Reader: o.Stdin, Provider: o.Provider, Account: o.Account, Now: o.Now, Logger: o.Logger})
 			if err := s.Run(ctx, passed{readable{in}}); err != nil {
 				return fmt.Errorf("reading standard input: %w", err)
 			}
@@ -202,7 +204,7 @@ type passed struct{ readable }
 func (passed) Flush(context.Context) error { return nil }
 
 func readPath(ctx context.Context, path string, o ReplayOptions, in *intake) error {
-	f, err := source.NewFolder(source.FolderOptions{Name: path, Path: path, Provider: o.Provider, Logger: o.Logger})
+	f, err := source.NewFolder(source.FolderOptions{Name: path, Path: path, Provider: o.Provider, Account: o.Account, Logger: o.Logger})
 	if err != nil {
 		return err
 	}

@@ -118,10 +118,13 @@ var pushBatches = sync.Pool{New: func() any {
 }}
 
 // Push stores the events of a body. It returns once they are durable.
-func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api.PushOptions) (api.PushResult, error) {
+func (in *intake) Push(ctx context.Context, client string, body io.Reader, o api.PushOptions) (res api.PushResult, _ error) {
 	defer in.engine.Pushing(client)()
-	res := api.PushResult{Rejected: []api.Rejection{}}
-	r := event.NewReader(body, event.ReaderOptions{Name: client, Provider: o.Provider, Received: in.now().UTC(), MaxRecordBytes: o.MaxRecordBytes})
+	res.Rejected = []api.Rejection{}
+	r := event.NewReader(body, event.ReaderOptions{
+		Name: client, Provider: o.Provider, Account: o.Account, Received: in.now().UTC(), MaxRecordBytes: o.MaxRecordBytes,
+	})
+	defer func() { res.Omitted = r.Omitted() }()
 	mem := pushBatches.Get().(*[]event.Event)
 	batch, size := (*mem)[:0], 0
 	defer func() {

@@ -51,7 +51,7 @@ func (s *sources) apply(conf []config.Source) error {
 			continue
 		}
 		f, err := source.NewFolder(source.FolderOptions{
-			Name: c.Name, Path: c.Path, Provider: c.Provider, Follow: c.Follow, Retry: true, PollInterval: c.PollInterval,
+			Name: c.Name, Path: c.Path, Provider: c.Provider, Account: c.Account, Follow: c.Follow, Retry: true, PollInterval: c.PollInterval,
 			Checkpoints: s.checkpoints, Now: s.now, Logger: s.logger,
 		})
 		if err != nil {

@@ -117,6 +117,8 @@ type Pusher interface {
 type PushOptions struct {
 	// Provider is whose records they are; empty detects it.
 	Provider string
+	// Account is the account of records that name none.
+	Account string
 	// MaxRecordBytes is how large one record may be.
 	MaxRecordBytes int
 }
@@ -126,7 +128,10 @@ type PushResult struct {
 	Accepted   int `json:"accepted"`
 	Duplicates int `json:"duplicates"`
 	// Refused counts events that are older than what is kept.
-	Refused  int         `json:"refused"`
+	Refused int `json:"refused"`
+	// Omitted counts records that were left out, since another one tells of the
+	// same call.
+	Omitted  int         `json:"omitted,omitempty"`
 	Rejected []Rejection `json:"rejected"`
 	// Unlisted counts rejections beyond those that are listed.
 	Unlisted int `json:"unlisted,omitempty"`

@@ -28,7 +28,7 @@ const maxRejections = 1000
 
 // push takes in the events of a body and answers once they are durable.
 func (a *API) push(w http.ResponseWriter, r *http.Request) {
-	provider, err := a.checkPush(r)
+	o, err := a.checkPush(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -45,12 +45,12 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.close()
-	res, err := a.o.Pusher.Push(r.Context(), client(r), body, PushOptions{Provider: provider, MaxRecordBytes: a.o.Limits.RecordBytes})
+	res, err := a.o.Pusher.Push(r.Context(), client(r), body, o)
 	if err == nil && body.err != nil && !errors.Is(body.err, io.EOF) {
 		err = body.err // Nobody may overlook that the body broke off.
 	}
 	name, rejected := tokenName(r), len(res.Rejected)+res.Unlisted
-	for result, n := range map[string]int{"accepted": res.Accepted, "duplicate": res.Duplicates, "refused": res.Refused, "rejected": rejected} {
+	for result, n := range map[string]int{"accepted": res.Accepted, "duplicate": res.Duplicates, "refused": res.Refused, "rejected": rejected, "omitted": res.Omitted} {
 		a.metrics.pushed.WithLabelValues(result, name).Add(float64(n))
 	}
 	// The time that writing the answer may take begins when the body has ended.
@@ -88,22 +88,29 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 
 const pushForms = `send records as a JSON list, as {"Records":[…]} or {"items":[…]}, or one a line`
 
-// checkPush looks at what stands around a body, and returns the provider.
-func (a *API) checkPush(r *http.Request) (string, error) {
+// maxAccount is how long the account may be that a client names.
+const maxAccount = 512
+
+// checkPush looks at what stands around a body, and returns how it is read.
+func (a *API) checkPush(r *http.Request) (o PushOptions, err error) {
 	if v := r.Header.Get("Content-Type"); v != "" {
 		typ, _, err := mime.ParseMediaType(v)
 		if err != nil || !slices.Contains(pushTypes, typ) {
-			return "", &failure{ErrorBadData, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken in; send one of %s", v, strings.Join(pushTypes, ", ")), nil}
+			return o, &failure{ErrorBadData, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken in; send one of %s", v, strings.Join(pushTypes, ", ")), nil}
 		}
 	}
 	if r.ContentLength > a.o.Limits.BodyBytes {
-		return "", a.tooLarge(false)
+		return o, a.tooLarge(false)
 	}
-	provider := r.URL.Query().Get("provider")
-	if known := event.Providers(); provider != "" && !slices.Contains(known, provider) {
-		return "", badData("invalid parameter \"provider\": %q is not known; there are %s", provider, strings.Join(known, ", "))
+	query := r.URL.Query()
+	o = PushOptions{Provider: query.Get("provider"), Account: query.Get("account"), MaxRecordBytes: a.o.Limits.RecordBytes}
+	if known := event.Providers(); o.Provider != "" && !slices.Contains(known, o.Provider) {
+		return o, badData("invalid parameter \"provider\": %q is not known; there are %s", o.Provider, strings.Join(known, ", "))
 	}
-	return provider, nil
+	if len(o.Account) > maxAccount {
+		return o, badData("invalid parameter \"account\": it has %d bytes, send at most %d", len(o.Account), maxAccount)
+	}
+	return o, nil
 }
 
 // answerTime is how long a client may take to read the answer to a push.

@@ -46,6 +46,7 @@ type Source struct {
 	Name         string        `yaml:"name" help:"The name under which metrics, logs and checkpoints know the source. Names are unique. The path where it is not given."`
 	Path         string        `yaml:"path" kind:"path" required:"true" help:"A file, a folder with everything below it, or a pattern such as /var/log/aws/*.json.gz."`
 	Provider     string        `yaml:"provider" help:"Whose records they are. Detected for each record where it is not given."`
+	Account      string        `yaml:"account" help:"The account of records that name none, such as the name of the cluster whose Kubernetes audit log it is."`
 	Follow       bool          `yaml:"follow" default:"true" help:"Go on reading what is added. Where it is false the source is read once."`
 	PollInterval time.Duration `yaml:"poll_interval" default:"10s" min:"100ms" max:"1d" help:"How often to look for new files where the file system does not tell of them, as network file systems do not."`
 }

@@ -356,7 +356,7 @@ func TestReference(t *testing.T) {
 		"sources[].poll_interval", "duration", "10s",
 		"How often to look for new files where the file system does not tell of them, as network file systems do not. From 100ms to 1d.",
 	},
-		Reference()[6])
+		Reference()[7])
 
 	const (
 		file   = "REFERENCE.md"

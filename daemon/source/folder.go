@@ -26,6 +26,8 @@ type FolderOptions struct {
 	Path string
 	// Provider is whose records they are. Empty detects it for each record.
 	Provider string
+	// Account is the account of records that name none.
+	Account string
 	// Follow goes on with what is added. Without it Run returns at the end.
 	Follow bool
 	// PollInterval is how often to look for what the file system does not tell

@@ -143,7 +143,7 @@ func (w *worker) file(ctx context.Context, t *task) error {
 
 // records reads the part of a file that the plan names.
 func (w *worker) records(ctx context.Context, t *task, p *plan, in *countReader) error {
-	r := event.NewReader(in, event.ReaderOptions{Provider: w.f.o.Provider, Received: w.f.o.Now().UTC()})
+	r := event.NewReader(in, event.ReaderOptions{Provider: w.f.o.Provider, Account: w.f.o.Account, Received: w.f.o.Now().UTC()})
 	newest := p.newest
 	at := func() entry {
 		return entry{

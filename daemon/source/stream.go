@@ -21,6 +21,8 @@ type StreamOptions struct {
 	Reader io.Reader
 	// Provider is whose records they are. Empty detects it for each record.
 	Provider string
+	// Account is the account of records that name none.
+	Account string
 	// BatchEvents is how many events are delivered at once, at most. 0 stands
 	// for 1000.
 	BatchEvents int
@@ -199,7 +201,7 @@ func (s *Stream) take(ctx context.Context, sink Sink) error {
 // rest cannot be read.
 func (s *Stream) read(sink Sink, ready chan<- struct{}) error {
 	in := &streamReader{r: s.o.Reader, t: &s.tally}
-	r := event.NewReader(in, event.ReaderOptions{Provider: s.o.Provider})
+	r := event.NewReader(in, event.ReaderOptions{Provider: s.o.Provider, Account: s.o.Account})
 	for {
 		var e event.Event
 		err := r.Next(&e)

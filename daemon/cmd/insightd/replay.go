@@ -24,6 +24,7 @@ func addReplay(app *kingpin.Application, commands map[string]command) {
 	o := daemon.ReplayOptions{}
 	cmd.Arg("path", "Files, folders with everything below them, patterns; - is standard input.").Required().StringsVar(&o.Paths)
 	cmd.Flag("provider", "Whose records they are, such as aws; detected by default.").StringVar(&o.Provider)
+	cmd.Flag("account", "The account of records that name none, such as the name of the cluster of a Kubernetes audit log.").StringVar(&o.Account)
 	cmd.Flag("temp.path", "Folder for the temporary event log, about a sixth of the plain size of what is read.").PlaceHolder("DIR").StringVar(&o.TempDir)
 	memory := cmd.Flag("memory", "About how much memory to use; what does not fit is in the temporary log.").Default("1GB").Bytes()
 	conf := cmd.Flag("config.file", "Configuration file: networks, identities, models.").PlaceHolder("FILE").String()
