@@ -202,7 +202,7 @@ func (t *kubernetes) finish(raw []byte, e *Event, p *stringPool) error {
 	if err := t.finishTime(e); err != nil {
 		return err
 	}
-	t.finishUID(raw, e, p)
+	t.finishUID(raw, e)
 	t.finishOperation(e, p)
 	t.finishOutcome(e)
 	t.finishActor(&e.Actor)
@@ -236,7 +236,7 @@ func (t *kubernetes) finishTime(e *Event) error {
 // finishUID makes the id of auditID and stage. A request that lasts has two
 // records, of which a policy may leave out the first: both get the stage of the
 // first, so the second is a duplicate where the first is there.
-func (t *kubernetes) finishUID(raw []byte, e *Event, p *stringPool) {
+func (t *kubernetes) finishUID(raw []byte, e *Event) {
 	stage := t.stage
 	switch {
 	case stage == "":

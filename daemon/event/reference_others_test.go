@@ -339,7 +339,7 @@ func referenceKubernetes(raw []byte) (e Event, v verdict, err error) {
 		e.Access = kubernetesAccess(verb, "", "")
 		e.Service = "nonresource"
 		e.Operation = verb + " " + nonResourcePath(uri)
-		if path := strings.Split(uri, "?")[0]; path != "" {
+		if path, _, _ := strings.Cut(uri, "?"); path != "" {
 			e.Resources = []string{path}
 		}
 	} else {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,6 +25,13 @@ func TestParseTime(t *testing.T) {
 	f("2024-08-02T08:53:24+02:00", "2024-08-02T06:53:24Z")
 	f("2024-08-02 08:53:24.000", "2024-08-02T08:53:24Z")
 	f("2024-08-02 08:53:24", "2024-08-02T08:53:24Z")
+	f("2024-08-02T08:53:24.5Z", "2024-08-02T08:53:24.5Z")
+	f("2024-08-02T08:53:24.94+0000", "2024-08-02T08:53:24.94Z")
+	f("2024-08-02T08:53:24+0000", "2024-08-02T08:53:24Z")
+	f("2024-08-02T08:53:24.1234567899Z", "2024-08-02T08:53:24.123456789Z")
+	f("2024-08-02T08:53:24.Z", "")
+	f("2024-08-02T08:53:24.5", "")
+	f("2024-08-02T08:53:24.5+0100", "")
 	f("2023-02-29T00:00:00Z", "")
 	f("1900-02-29T00:00:00Z", "")
 	f("2024-13-01T00:00:00Z", "")
@@ -134,4 +142,33 @@ func TestAccessOf(t *testing.T) {
 		f(s, AccessWrite)
 	}
 	f("", AccessUnknown)
+}
+
+func TestLongLived(t *testing.T) {
+	f := func(provider, credential string, want bool) {
+		t.Helper()
+		require.Equal(t, want, LongLived(provider, credential))
+	}
+	f("aws", "AKIAEXAMPLE", true)
+	f("aws", "ASIAEXAMPLE", false)
+	f("aws", "AKIA", false)
+	f("alibaba", "LTAI5texample", true)
+	f("alibaba", "STS.NTexample", false)
+	f("kubernetes", "X509SHA256=00", true)
+	f("kubernetes", "AKIAEXAMPLE", true)
+	f("kubernetes", "ASIAEXAMPLE", false)
+	f("ibm", "key", true)
+}
+
+func TestJoinGivesTheSameStringAgain(t *testing.T) {
+	p := stringPool{size: 8}
+	require.Equal(t, "create pods/exec", p.join("create", " ", "pods", "/", "exec"))
+	require.Equal(t, "create pods/exec", p.join("create pods/exec"), "other parts of the same text")
+	require.Empty(t, p.join())
+	require.Zero(t, testing.AllocsPerRun(100, func() { p.join("create", " ", "pods", "/", "exec") }))
+	for i := range 5000 { // More than it remembers.
+		text := strconv.Itoa(i * 7919)
+		require.Equal(t, text+"/"+text, p.join(text, "/", text))
+	}
+	require.Equal(t, "a b", (&stringPool{}).join("a", " ", "b"))
 }
