@@ -141,9 +141,9 @@ func (c *compiler) condition(n *node, depth int) condition {
 		list = append(list, c.condition(part, depth+1))
 	}
 	if m.key == "any" {
-		return anyOf(list)
+		return anyOf(cheapest(list))
 	}
-	return allOf(list)
+	return allOf(cheapest(list))
 }
 
 // isLeaf reports whether a node is a comparison of the fact.
@@ -185,7 +185,7 @@ func (c *compiler) windowed(root *member) {
 		}
 	}
 	if len(base) > 0 {
-		c.program.base = base
+		c.program.base = allOf(cheapest(base))
 	}
 	if c.failed {
 		return // What is missing may be what could not be read.
@@ -244,7 +244,7 @@ func (c *compiler) term(n *node) {
 	}
 	// A second event of the sort does not hide the first: the count has been
 	// reached.
-	t.test, t.filter = countAtLeast, filter
+	t.test, t.filter = countAtLeast, allOf(cheapest(filter))
 	c.program.terms = append(c.program.terms, t)
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,22 @@ type condition interface {
 	// anchors returns keys of which an event has one whenever the condition
 	// holds for it, false where there are none.
 	anchors() ([]anchor, bool)
+	// costs says how dear it is to check.
+	costs() int
+}
+
+// cheapest puts what is cheap to check before what is dear.
+func cheapest(list []condition) []condition {
+	slices.SortStableFunc(list, func(a, b condition) int { return a.costs() - b.costs() })
+	return list
+}
+
+func dearest(list []condition) int {
+	most := 0
+	for _, x := range list {
+		most = max(most, x.costs())
+	}
+	return most
 }
 
 // Leaf is a comparison that decided, for a finding's reasons.
@@ -72,7 +89,11 @@ func (n allOf) anchors() ([]anchor, bool) {
 	return best, found
 }
 
+func (n allOf) costs() int { return dearest(n) }
+
 type anyOf []condition
+
+func (n anyOf) costs() int { return dearest(n) }
 
 func (n anyOf) holds(c *context) bool {
 	for _, x := range n {
@@ -113,6 +134,8 @@ func (n notOf) explain(c *context, wanted bool, out []Leaf) []Leaf {
 	return n.condition.explain(c, !wanted, out)
 }
 
+func (n notOf) costs() int { return n.condition.costs() }
+
 func (n notOf) anchors() ([]anchor, bool) { return nil, false }
 
 // leaf is one comparison.
@@ -147,6 +170,16 @@ func (l *leaf) holds(c *context) bool {
 		}
 	}
 	return l.operator.test(&fact, value)
+}
+
+func (l *leaf) costs() int {
+	switch {
+	case l.fact == nil:
+		return 0 // It could not be read, and is not run.
+	case l.other != nil:
+		return max(l.fact.costs(), l.other.costs())
+	}
+	return l.fact.costs()
 }
 
 func (l *leaf) explain(c *context, _ bool, out []Leaf) []Leaf {

@@ -128,6 +128,36 @@ type factRef struct {
 	clock *time.Location
 	// from and to bound the time of day, in minutes.
 	from, to int
+	// slot is where the event's value is kept while it is evaluated, for facts
+	// behind a path: rules often ask for the same. It counts from 1.
+	slot int
+}
+
+// costs says how dear it is to look a fact up, for the order of comparisons.
+func (r *factRef) costs() int {
+	switch {
+	case r.path != nil && !r.path.definite:
+		return 3
+	case r.path != nil || r.kind == refRecord:
+		return 2
+	case r.kind == refCADF:
+		return 1
+	}
+	return 0
+}
+
+// slots gives the same slot to facts that are the same.
+type slots map[string]int
+
+func (s slots) assign(r *factRef) {
+	if r.path == nil {
+		return
+	}
+	key := string([]byte{byte(r.kind), byte(r.field)}) + r.member + "\x00" + r.path.text
+	if s[key] == 0 {
+		s[key] = len(s) + 1
+	}
+	r.slot = s[key]
 }
 
 // context is what is known of the event that is evaluated. It is used again and
@@ -138,6 +168,16 @@ type context struct {
 	members  []recordMember
 	raw      string
 	read     bool
+	// kept are the values of slots, each of the event whose turn it says.
+	kept []keptValue
+	turn uint64
+	// used are the slots that have a value of this event.
+	used []int
+}
+
+type keptValue struct {
+	turn  uint64
+	value Value
 }
 
 type recordMember struct{ key, value string }
@@ -145,11 +185,17 @@ type recordMember struct{ key, value string }
 // release lets go of the event.
 func (c *context) release() {
 	clear(c.members)
-	*c = context{members: c.members[:0]}
+	for _, slot := range c.used {
+		c.kept[slot] = keptValue{}
+	}
+	*c = context{members: c.members[:0], kept: c.kept, turn: c.turn, used: c.used[:0]}
 }
 
-func (c *context) reset(f Facts) {
-	*c = context{facts: f, members: c.members[:0]}
+func (c *context) reset(f Facts, slots int) {
+	if len(c.kept) <= slots {
+		c.kept = make([]keptValue, slots+1)
+	}
+	*c = context{facts: f, members: c.members[:0], kept: c.kept, turn: c.turn + 1}
 	if p := f.Fact(Provider); p.kind == kindText {
 		c.provider = p.text
 	}
@@ -186,6 +232,18 @@ func (c *context) member(name string) Value {
 
 // value returns what the event says of a fact.
 func (r *factRef) value(c *context) Value {
+	if r.slot == 0 {
+		return r.read(c)
+	}
+	k := &c.kept[r.slot]
+	if k.turn != c.turn {
+		*k = keptValue{c.turn, r.read(c)}
+		c.used = append(c.used, r.slot)
+	}
+	return k.value
+}
+
+func (r *factRef) read(c *context) Value {
 	var v Value
 	switch r.kind {
 	case refField:

@@ -24,8 +24,9 @@ type jsonReader struct {
 	text string
 	i    int
 	line int
-	// start is where the line begins.
-	start int
+	// column is that of the character at counted, on the same line. It is counted
+	// on from there, or a long line would be counted again and again.
+	column, counted int
 	// comma is where the last comma stood.
 	comma place
 	warn  func(at place, format string, args ...any)
@@ -33,7 +34,7 @@ type jsonReader struct {
 
 // readJSON reads the one value of a text.
 func readJSON(text string, warn func(at place, format string, args ...any)) (n *node, err error) {
-	r := &jsonReader{text: strings.TrimPrefix(text, "\ufeff"), line: 1, warn: warn}
+	r := &jsonReader{text: strings.TrimPrefix(text, "\ufeff"), line: 1, column: 1, warn: warn}
 	defer func() {
 		if e, ok := recover().(*syntaxError); ok {
 			n, err = nil, e
@@ -54,7 +55,9 @@ func readJSON(text string, warn func(at place, format string, args ...any)) (n *
 }
 
 func (r *jsonReader) place() place {
-	return place{r.line, utf8.RuneCountInString(r.text[r.start:r.i]) + 1}
+	r.column += utf8.RuneCountInString(r.text[r.counted:r.i])
+	r.counted = r.i
+	return place{r.line, r.column}
 }
 
 func (r *jsonReader) fail(format string, args ...any) {
@@ -82,7 +85,7 @@ func (r *jsonReader) space() {
 		switch r.text[r.i] {
 		case '\n':
 			r.line++
-			r.start = r.i + 1
+			r.column, r.counted = 1, r.i+1
 		case ' ', '\t', '\r':
 		default:
 			return

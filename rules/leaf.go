@@ -118,6 +118,7 @@ func (c *compiler) fact(name string, at place, pathMember, params *member) *fact
 		}
 	}
 	c.place(ref, name, at)
+	c.program.refs = append(c.program.refs, ref)
 	return ref
 }
 

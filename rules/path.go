@@ -69,8 +69,8 @@ func parsePath(text string) (*path, error) {
 type pathReader struct {
 	text string
 	i    int
-	// depth is how many filters the reader is in.
-	depth int
+	// depth is how many filters the reader is in, deep how many .. it has met.
+	depth, deep int
 }
 
 func (r *pathReader) at() byte {
@@ -122,6 +122,9 @@ func (r *pathReader) steps(p *path) error {
 		switch {
 		case r.take(".."):
 			p.definite = false
+			if r.deep++; r.deep > 2 {
+				return fmt.Errorf("found more than two .. in the path %s, expected fewer", quote(r.text))
+			}
 			p.steps = append(p.steps, step{kind: stepDeep})
 			if r.at() == '[' {
 				continue
@@ -301,6 +304,9 @@ func follow(v *Value, steps []step, depth int, f func(*Value) bool) bool {
 		return true
 	}
 	return cur.children(func(child *Value) bool {
+		if inner, ok := child.opened(); ok {
+			child = &inner
+		}
 		return child.kind < kindList || follow(child, steps, depth+1, f)
 	})
 }

@@ -25,6 +25,8 @@ type program struct {
 	// window is how long it looks back, in microseconds.
 	window  int64
 	groupBy []*factRef
+	// refs are all facts that it asks for.
+	refs []*factRef
 }
 
 // term is one sort of events within a window and how many of them there have

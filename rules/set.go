@@ -16,6 +16,8 @@ type Set struct {
 	programs []*program
 	index    *index
 	hash     string
+	// slots is how many facts behind paths the programs ask for.
+	slots int
 }
 
 // newSet makes a set of rules. The dormant ones are listed and not run.
@@ -23,6 +25,7 @@ func newSet(list []parsed) *Set {
 	slices.SortFunc(list, func(a, b parsed) int { return strings.Compare(a.id, b.id) })
 	s := &Set{byID: make(map[string]*Rule, len(list))}
 	h := sha256.New()
+	same := slots{}
 	for i := range list {
 		r := list[i].rule
 		s.rules = append(s.rules, r)
@@ -30,9 +33,12 @@ func newSet(list []parsed) *Set {
 		h.Write([]byte(r.Hash))
 		if p := list[i].program; p != nil && !r.Dormant {
 			s.programs = append(s.programs, p)
+			for _, ref := range p.refs {
+				same.assign(ref)
+			}
 		}
 	}
-	s.index = newIndex(s.programs)
+	s.index, s.slots = newIndex(s.programs), len(same)
 	s.hash = hex.EncodeToString(h.Sum(nil)[:8])
 	return s
 }
@@ -102,7 +108,7 @@ type GroupValue struct{ Fact, Value string }
 // is told too. An event that comes twice counts once.
 func (s *Set) Evaluate(st *State, f Facts, out []Match) []Match {
 	c := &st.context
-	c.reset(f)
+	c.reset(f, s.slots)
 	st.stats.Events++
 	st.found = st.found[:0]
 	if c.provider == "" {
