@@ -10,7 +10,8 @@ import (
 )
 
 // RuleDecoder returns what makes facts for rules of a provider's record, as the
-// line does: decoded, and enriched with what is built in.
+// line does: decoded, and enriched with what is built in. Of a record that is no
+// call it makes nothing.
 func RuleDecoder() (func(record []byte) (rules.Facts, error), error) {
 	enricher, err := enrich.New(enrich.Options{})
 	if err != nil {
@@ -20,6 +21,9 @@ func RuleDecoder() (func(record []byte) (rules.Facts, error), error) {
 		e := &event.Event{}
 		if err := event.Decode("", record, e); err != nil {
 			return nil, err
+		}
+		if !e.Call() {
+			return nil, nil
 		}
 		enricher.Enrich(e)
 		return engine.RuleFacts(e), nil

@@ -118,6 +118,7 @@ func (r *jsonReader) value(depth int, outermost bool) *node {
 	default:
 		r.fail("found %s, expected a value", r.found())
 	}
+	n.end = r.place()
 	return n
 }
 

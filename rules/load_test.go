@@ -101,7 +101,7 @@ func TestExamples(t *testing.T) {
 	good := strings.Replace(login, "400", "200", 1)
 
 	t.Run("aggregate", func(t *testing.T) {
-		const slip = `example-aggregate.json:23:38: warning: found a comma before "}"`
+		const slip = `example-aggregate.json:23:38: warning: rule "five-failed-logins": found a comma before "}"`
 		var events []*testFacts
 		for i, uid := range []string{"a", "b", "c", "d", "e", "f"} {
 			events = append(events, ibm(time.Duration(i)*time.Minute, uid, login))
@@ -137,11 +137,11 @@ func TestExamples(t *testing.T) {
 			ibm(21*time.Hour, "f", `{"action":"iam-groups.member.delete"}`)))
 	})
 	t.Run("slips", func(t *testing.T) {
-		const slip = `example-slips.json:17:2: warning: a "]" is missing before this bracket`
+		const slip = `example-slips.json:17:2: warning: rule "trail-changed": a "]" is missing before this bracket`
 		require.Equal(t, []string{"a"}, run(t, "example-slips.json", slip, ibm(0, "a", `{"action":"atracker.target.delete"}`), ibm(0, "b", login)))
 		_, problems := parsePackage(t, "example-slips.json")
 		require.Len(t, problems, 2)
-		require.Equal(t, "example-slips.json:19:2: warning: a comma is missing before this key", problems[1].Error())
+		require.Equal(t, `example-slips.json:19:2: warning: rule "trail-changed": a comma is missing before this key`, problems[1].Error())
 	})
 	t.Run("packages", func(t *testing.T) {
 		require.Equal(t, []string{"b", "d", "g"}, run(t, "ibm.json", "",

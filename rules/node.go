@@ -39,6 +39,8 @@ func (k nodeKind) String() string {
 type node struct {
 	kind nodeKind
 	at   place
+	// end is where JSON's value ends.
+	end place
 	// text is what a text says, or how a number is written.
 	text string
 	// number is a number, or 1 for true.
@@ -56,6 +58,11 @@ type member struct {
 
 // place is a line and a column, both from 1; the column counts characters.
 type place struct{ line, column int }
+
+// before reports whether p comes before q.
+func (p place) before(q place) bool {
+	return p.line < q.line || p.line == q.line && p.column < q.column
+}
 
 // Bounds of what is read, so that no file can make the reader use much more
 // than its own size.

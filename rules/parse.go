@@ -71,10 +71,26 @@ func parseFile(name string, text []byte, o Options) ([]parsed, []Problem) {
 		return nil, p.sorted()
 	}
 	var out []parsed
+	slips := len(p.list)
 	for _, n := range p.ruleNodes(root) {
 		out = append(out, p.parseRule(n))
+		p.attribute(p.list[:slips], n)
 	}
 	return out, p.sorted()
+}
+
+// attribute gives slips of JSON within a rule its id: while it was read, nobody
+// knew whose they are.
+func (p *parser) attribute(slips []Problem, n *node) {
+	if n.kind != nodeObject {
+		return
+	}
+	id := ruleID(n)
+	for i := range slips {
+		if at := (place{slips[i].Line, slips[i].Column}); !at.before(n.at) && !n.end.before(at) {
+			slips[i].Rule = id
+		}
+	}
 }
 
 func (p *parser) read(name string, text []byte) (*node, error) {

@@ -30,7 +30,8 @@ import (
 	"github.com/insightd/insightd/rules"
 )
 
-// Decoder makes facts of a record.
+// Decoder makes facts of a record. It returns nil for a record that is no call and
+// that rules never see.
 type Decoder func(record []byte) (rules.Facts, error)
 
 // File is a file of tests.
@@ -195,6 +196,10 @@ func (f *File) run(c *testCase, decode Decoder) Result {
 		facts, err := decode(rec.raw)
 		if err != nil {
 			r.Err = &Error{f.Name, rec.line, 1, fmt.Sprintf("reading the record: %v", err)}
+			return r
+		}
+		if facts == nil {
+			r.Err = &Error{f.Name, rec.line, 1, "found a record that is no call, which rules never see; expected one that is"}
 			return r
 		}
 		at := facts.Time()
