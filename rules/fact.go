@@ -15,7 +15,8 @@ type Facts interface {
 	// UID is the event's id. Events of one time are ordered by it.
 	UID() string
 	// Fact returns a fact that insightd knows of events of every provider, null
-	// where the event does not say.
+	// where the event does not say. Provider is null for a record that is no event
+	// of a provider: then fields are looked for in the record, by every rule.
 	Fact(f Field) Value
 	// Raw returns the record as it came, a JSON object that a decoder has
 	// accepted, and nil where there is none. It is asked for only where a rule
@@ -108,7 +109,7 @@ type refKind uint8
 
 const (
 	refField  refKind = iota
-	refCADF           // in the record of IBM and where no provider is known, else a field
+	refCADF           // in the record of IBM and in one alone, else a field
 	refRecord         // in the record
 	refEventTime
 	refTimeOfDay
@@ -165,9 +166,12 @@ func (s slots) assign(r *factRef) {
 type context struct {
 	facts    Facts
 	provider string
-	members  []recordMember
-	raw      string
-	read     bool
+	// plain is set where the facts are no event of a provider, but a record alone:
+	// what is a field otherwise stands in it.
+	plain   bool
+	members []recordMember
+	raw     string
+	read    bool
 	// kept are the values of slots, each of the event whose turn it says.
 	kept []keptValue
 	turn uint64
@@ -196,9 +200,8 @@ func (c *context) reset(f Facts, slots int) {
 		c.kept = make([]keptValue, slots+1)
 	}
 	*c = context{facts: f, members: c.members[:0], kept: c.kept, turn: c.turn + 1}
-	if p := f.Fact(Provider); p.kind == kindText {
-		c.provider = p.text
-	}
+	p := f.Fact(Provider)
+	c.provider, c.plain = p.text, p.kind == kindNull
 }
 
 // record reads where the members of the record are, once an event.
@@ -248,11 +251,11 @@ func (r *factRef) read(c *context) Value {
 	switch r.kind {
 	case refField:
 		v = c.facts.Fact(r.field)
-		if v.kind == kindNull && c.provider == "" {
+		if v.kind == kindNull && c.plain {
 			v = c.member(r.member)
 		}
 	case refCADF:
-		if c.provider != "" && c.provider != "ibm" {
+		if !c.plain && c.provider != "ibm" {
 			v = c.facts.Fact(r.field)
 			if v.kind == kindList {
 				return v.item(0) // CADF has one target.

@@ -61,7 +61,7 @@ func (p *parser) ruleMember(r *Rule, c *compiler, m *member) {
 	case "references":
 		r.References = p.texts(m.value, m.key)
 	case "provider":
-		r.Providers = p.texts(m.value, m.key)
+		r.Providers = p.providers(m.value)
 	case "groupBy":
 		r.GroupBy = p.texts(m.value, m.key)
 		c.groupAt = m.value.at
@@ -70,6 +70,20 @@ func (p *parser) ruleMember(r *Rule, c *compiler, m *member) {
 	case "runbook":
 		p.runbook(r, m.value)
 	}
+}
+
+// knownProviders are those that insightd has decoders of. Records in OCSF may be
+// of others.
+var knownProviders = []string{"aws", "azure", "alibaba", "ibm", "gcp", "kubernetes"}
+
+func (p *parser) providers(n *node) []string {
+	list := p.texts(n, "provider")
+	for _, name := range list {
+		if !slices.Contains(knownProviders, name) {
+			p.warn(n.at, "found the provider %s, expected one of %s%s", quote(name), strings.Join(knownProviders, ", "), didYouMean(name, knownProviders))
+		}
+	}
+	return list
 }
 
 func (p *parser) ruleType(r *Rule, m *member) {

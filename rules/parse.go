@@ -160,7 +160,7 @@ func (p *parser) ruleNodesOf(root *node) []*node {
 			p.pack.kri, _ = p.oneOf(m.value, m.key, kris)
 		case "provider":
 			p.extension(nil, m.at, "provider")
-			p.pack.providers = p.texts(m.value, m.key)
+			p.pack.providers = p.providers(m.value)
 		case "requirePresent":
 			p.extension(nil, m.at, "requirePresent")
 			p.pack.present, _ = p.boolean(m.value, m.key)

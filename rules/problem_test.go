@@ -56,6 +56,8 @@ func TestProblems(t *testing.T) {
 	f(rule+`{"all":[`+leaf+`]},"groupBy":"ip"}`, `p.json:1:96: rule "r": found groupBy in a boolean rule, which counts nothing`)
 	f(rule+`{"all":[`+leaf+`]},"type":"agregate"}`, `p.json:1:93: warning: rule "r": found the type "agregate", which is evaluated as boolean; expected one of boolean, aggregate, coincident, sequence; did you mean "aggregate"?`)
 
+	f(`{"provider":"asure","rules":[`+rule+`{"all":[`+leaf+`]}}]}`, `p.json:1:13: warning: found the provider "asure", expected one of aws, azure, alibaba, ibm, gcp, kubernetes; did you mean "azure"?`)
+
 	// Conditions.
 	f(rule+leaf+`}`, `p.json:1:25: rule "r": found a comparison at the root of the conditions, expected all, any or not around it`)
 	f(rule+`{"all":[]}}`, `p.json:1:31: rule "r": found nothing in all, which the library takes for true; expected a condition`)

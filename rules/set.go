@@ -111,8 +111,7 @@ func (s *Set) Evaluate(st *State, f Facts, out []Match) []Match {
 	c.reset(f, s.slots)
 	st.stats.Events++
 	st.found = st.found[:0]
-	if c.provider == "" {
-		// Not an event of a provider: fields may stand in the record.
+	if c.plain {
 		for i := range s.programs {
 			st.found = append(st.found, uint32(i))
 		}

@@ -147,13 +147,12 @@ func (w *window) trim(p *program, lateness int64) (dropped int) {
 		for old < len(list) && list[old].at <= oldest {
 			old++
 		}
-		if room := 2*p.terms[i].count + slack; len(list)-old > room {
-			dropped += len(list) - old - room
-			old = len(list) - room
-		}
-		// The rest moves to the front, or the list would keep growing at its end.
+		over := max(0, len(list)-old-2*p.terms[i].count-slack)
+		old += over
+		// Many at once, since the rest moves to the front.
 		if old > 0 && (old >= 64 || old == len(list) || old*4 > len(list)) {
 			w.terms[i] = slices.Delete(list, 0, old)
+			dropped += over
 		}
 	}
 	return dropped

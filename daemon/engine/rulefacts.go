@@ -49,7 +49,7 @@ func (f *ruleFacts) Fact(x rules.Field) rules.Value {
 	e := f.e
 	switch x {
 	case rules.Provider:
-		return rules.TextOrNull(e.Provider)
+		return rules.Text(e.Provider)
 	case rules.Account:
 		return rules.TextOrNull(e.Account)
 	case rules.Region:

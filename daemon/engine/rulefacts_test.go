@@ -58,7 +58,7 @@ func TestRuleFacts(t *testing.T) {
 	r.reset(&event.Event{Actor: event.Actor{Identity: "arn:aws:iam::1:user/team/bob", Kind: event.KindService}})
 	name := f.Fact(rules.UserName)
 	require.Equal(t, "bob", name.String())
-	for _, x := range []rules.Field{rules.Provider, rules.Country, rules.ASN, rules.ErrorCode, rules.Outcome} {
+	for _, x := range []rules.Field{rules.Account, rules.Country, rules.ASN, rules.ErrorCode, rules.Outcome} {
 		v := f.Fact(x)
 		require.True(t, v.IsNull(), x)
 	}
