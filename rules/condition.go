@@ -152,14 +152,14 @@ type leaf struct {
 }
 
 func (l *leaf) holds(c *context) bool {
-	fact := l.fact.value(c)
+	fact, value := &c.left, &l.value
+	*fact = l.fact.value(c)
 	if l.present && fact.kind == kindNull {
 		return false
 	}
-	value := &l.value
 	if l.other != nil {
-		v := l.other.value(c)
-		value = &v
+		value = &c.right
+		*value = l.other.value(c)
 	}
 	if l.fact.folds(c) && fact.kind == kindText {
 		fact.text = strings.ToLower(fact.text)
@@ -169,7 +169,7 @@ func (l *leaf) holds(c *context) bool {
 			value.text = strings.ToLower(value.text)
 		}
 	}
-	return l.operator.test(&fact, value)
+	return l.operator.test(fact, value)
 }
 
 func (l *leaf) costs() int {

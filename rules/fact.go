@@ -177,6 +177,9 @@ type context struct {
 	turn uint64
 	// used are the slots that have a value of this event.
 	used []int
+	// whole, left and right are what is looked up and compared right now. They
+	// are here since comparisons take pointers.
+	whole, left, right Value
 }
 
 type keptValue struct {
@@ -247,24 +250,24 @@ func (r *factRef) value(c *context) Value {
 }
 
 func (r *factRef) read(c *context) Value {
-	var v Value
+	v := &c.whole // Or each look-up would allocate.
 	switch r.kind {
 	case refField:
-		v = c.facts.Fact(r.field)
+		*v = c.facts.Fact(r.field)
 		if v.kind == kindNull && c.plain {
-			v = c.member(r.member)
+			*v = c.member(r.member)
 		}
 	case refCADF:
 		if !c.plain && c.provider != "ibm" {
-			v = c.facts.Fact(r.field)
+			*v = c.facts.Fact(r.field)
 			if v.kind == kindList {
 				return v.item(0) // CADF has one target.
 			}
-			return v
+			return *v
 		}
-		v = c.member(r.member)
+		*v = c.member(r.member)
 	case refRecord:
-		v = c.member(r.member)
+		*v = c.member(r.member)
 	case refEventTime:
 		return Text(clockText(minuteOf(c.facts.Time(), r.clock)))
 	case refTimeOfDay:
@@ -273,16 +276,16 @@ func (r *factRef) read(c *context) Value {
 		return Text(c.facts.Time().In(r.clock).Weekday().String()[:3])
 	}
 	if r.path == nil {
-		return v
+		return *v
 	}
 	if v.kind < kindList {
 		// The path of a fact that has no parts is left aside, as in the library,
 		// but a text that holds JSON has parts.
 		if _, ok := v.opened(); !ok {
-			return v
+			return *v
 		}
 	}
-	return r.path.resolve(&v)
+	return r.path.resolve(v)
 }
 
 // folds reports whether the fact is compared without case for this event: Azure

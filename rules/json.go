@@ -36,9 +36,11 @@ type jsonReader struct {
 func readJSON(text string, warn func(at place, format string, args ...any)) (n *node, err error) {
 	r := &jsonReader{text: strings.TrimPrefix(text, "\ufeff"), line: 1, column: 1, warn: warn}
 	defer func() {
-		if e, ok := recover().(*syntaxError); ok {
+		switch e := recover().(type) {
+		case nil:
+		case *syntaxError:
 			n, err = nil, e
-		} else if e != nil {
+		default:
 			panic(e)
 		}
 	}()

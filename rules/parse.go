@@ -62,8 +62,7 @@ func parseFile(name string, text []byte, o Options) ([]parsed, []Problem) {
 	p.pack.name = strings.TrimSuffix(gopath.Base(name), gopath.Ext(name))
 	root, err := p.read(name, text)
 	if err != nil {
-		var s *syntaxError
-		if errors.As(err, &s) {
+		if s, ok := errors.AsType[*syntaxError](err); ok {
 			p.fail(s.at, "%s", s.text)
 		} else {
 			p.fail(place{}, "%v", err)

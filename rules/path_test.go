@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,10 +136,17 @@ func TestClock(t *testing.T) {
 		minute, from, to string
 		want             bool
 	}{
-		{"1700", "1700", "0800", false}, {"1701", "1700", "0800", true}, {"0000", "1700", "0800", true},
-		{"0759", "1700", "0800", true}, {"0800", "1700", "0800", false}, {"1200", "1700", "0800", false},
-		{"0800", "0800", "1700", true}, {"1700", "0800", "1700", true}, {"1701", "0800", "1700", false},
-		{"0759", "0800", "1700", false}, {"0900", "0900", "0900", true},
+		{"1700", "1700", "0800", false},
+		{"1701", "1700", "0800", true},
+		{"0000", "1700", "0800", true},
+		{"0759", "1700", "0800", true},
+		{"0800", "1700", "0800", false},
+		{"1200", "1700", "0800", false},
+		{"0800", "0800", "1700", true},
+		{"1700", "0800", "1700", true},
+		{"1701", "0800", "1700", false},
+		{"0759", "0800", "1700", false},
+		{"0900", "0900", "0900", true},
 	} {
 		m, _ := parseClock(tc.minute)
 		from, _ := parseClock(tc.from)
@@ -306,17 +314,9 @@ func hasOpenText(v any) bool {
 		_, ok := t.opened()
 		return ok
 	case []any:
-		for _, c := range x {
-			if hasOpenText(c) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(x, hasOpenText)
 	case object:
-		for _, m := range x {
-			if hasOpenText(m.value) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(x, func(m objectMember) bool { return hasOpenText(m.value) })
 	}
 	return false
 }

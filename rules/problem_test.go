@@ -54,7 +54,7 @@ func TestProblems(t *testing.T) {
 	f(rule+`{"all":[`+leaf+`]},"confidence":2}`, `p.json:1:99: rule "r": found 2 as the confidence, expected a number from 0 to 1`)
 	f(rule+`{"all":[`+leaf+`]},"timezone":"Mars"}`, `p.json:1:97: rule "r": found the time zone "Mars", expected one such as Europe/Berlin`)
 	f(rule+`{"all":[`+leaf+`]},"groupBy":"ip"}`, `p.json:1:96: rule "r": found groupBy in a boolean rule, which counts nothing`)
-	f(rule+`{"all":[`+leaf+`]},"type":"agregate"}`, `p.json:1:93: warning: rule "r": found the type "agregate", which is evaluated as boolean; expected one of boolean, aggregate, coincident, sequence; did you mean "aggregate"?`)
+	f(rule+`{"all":[`+leaf+`]},"type":"aggregat"}`, `p.json:1:93: warning: rule "r": found the type "aggregat", which is evaluated as boolean; expected one of boolean, aggregate, coincident, sequence; did you mean "aggregate"?`)
 
 	f(`{"provider":"asure","rules":[`+rule+`{"all":[`+leaf+`]}}]}`, `p.json:1:13: warning: found the provider "asure", expected one of aws, azure, alibaba, ibm, gcp, kubernetes; did you mean "azure"?`)
 

@@ -47,7 +47,7 @@ func TestReferenceCases(t *testing.T) {
 			got := runCase(t, c.Conditions, c.Facts)
 			if want, ok := otherwise[c.Name]; ok {
 				seen++
-				require.NotEqual(t, c.Result, want)
+				require.NotEqual(t, want, c.Result)
 				require.Equal(t, want, got)
 				return
 			}

@@ -60,13 +60,13 @@ func (s *Set) Hash() string { return s.hash }
 type MatchState uint8
 
 const (
-	// Fired: the rule holds and did not before this event.
+	// Fired says that the rule holds and did not before this event.
 	Fired MatchState = iota
-	// Held: the rule counts this event, and it held before and goes on to. Only
+	// Held says that the rule counts this event, and held before and goes on to. Only
 	// rules with a window are held; a finding that is open lasts longer by it.
 	Held
-	// Withdrawn: what had fired at this event would not have, had an event that
-	// came late come in time: the rule held already.
+	// Withdrawn says that what had fired at this event would not have, had an
+	// event that came late come in time: the rule held already.
 	Withdrawn
 )
 

@@ -85,8 +85,7 @@ func (w *window) level(p *program, e entry, inclusive bool) bool {
 // into the window, none does.
 func (w *window) chain(p *program, e entry, inclusive bool) bool {
 	bound := e
-	for i := len(p.terms) - 1; i >= 0; i-- {
-		list := w.terms[i]
+	for i, list := range slices.Backward(w.terms) {
 		first := upTo(list, bound, inclusive) - p.terms[i].count
 		if first < 0 {
 			return false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -239,9 +240,7 @@ func merge(base, patch any) any {
 	}
 	under, _ := base.(map[string]any)
 	out := make(map[string]any, len(under)+len(over))
-	for k, v := range under {
-		out[k] = v
-	}
+	maps.Copy(out, under)
 	for k, v := range over {
 		if v == nil {
 			delete(out, k)
