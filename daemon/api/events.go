@@ -106,7 +106,7 @@ func (q *request) filter() string {
 
 func (a *API) searchEvents(q *request) (any, error) {
 	eq := event.Query{
-		Filter: q.filter(), Limit: q.limit(defaultEvents), Cursor: q.text("next"), Raw: q.flag("raw"),
+		Filter: q.filter(), Limit: q.limit(defaultEvents), Cursor: q.text("next"), Around: q.text("around"), Raw: q.flag("raw"),
 		Forward: q.oneOf("direction", "forward", "backward") == "forward",
 	}
 	eq.From, eq.To = q.span()

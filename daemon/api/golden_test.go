@@ -79,6 +79,7 @@ func goldens(w *world) []golden {
 		get("incident.json", "/api/v1/incidents/{id}", "/api/v1/incidents/5f0c2a9be1d34c77"),
 		get("events.json", "/api/v1/events", "/api/v1/events?limit=3&filter="+e(`outcome="error" identity=~".*/anna"`)),
 		get("events-raw.json", "/api/v1/events", "/api/v1/events?direction=forward&raw=true&limit=1&end=1773057600"),
+		get("events-around.json", "/api/v1/events", "/api/v1/events?around=event-030&direction=forward&limit=2"),
 		get("events-empty.json", "/api/v1/events", "/api/v1/events?filter="+e(`identity="nobody"`)),
 		get("events-volume.json", "/api/v1/events/volume", "/api/v1/events/volume?start=2026-03-09T11:00:00Z&end=2026-03-09T12:00:00Z&step=10m&by=outcome"),
 		get("events-places.json", "/api/v1/events/places", "/api/v1/events/places?start=2026-03-09T11:00:00Z&end=2026-03-09T12:00:00Z"),
@@ -269,6 +270,8 @@ func sampleValue(p *openapi3.Parameter) string {
 		return "0.5"
 	}
 	switch p.Name {
+	case "around":
+		return "event-030"
 	case "start":
 		return "2026-03-09T11:00:00Z"
 	case "end":

@@ -15,6 +15,9 @@ type Query struct {
 	Forward bool
 	// Cursor is Page.Next of the page before.
 	Cursor string
+	// Around is the id of an event, behind which, in the direction that is asked
+	// for, the first page begins. It is not part of the page itself.
+	Around string
 	// Raw asks for the raw records too, which costs their decompression.
 	Raw bool
 }

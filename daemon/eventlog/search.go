@@ -90,6 +90,17 @@ func (l *Log) page(ctx context.Context, q event.Query) (event.Page, error) {
 	}
 	s := &pageScan{l: l, p: p, limit: limit, forward: q.Forward}
 	w := p.w
+	if q.Cursor == "" && q.Around != "" {
+		e, ok, err := l.get(ctx, q.Around)
+		if err != nil {
+			return page, err
+		}
+		if !ok {
+			return page, fmt.Errorf("%w: there is no event %q to look around", ErrBadQuery, q.Around)
+		}
+		at := position{t: e.Time.UnixNano(), uid: e.UID, stream: event.StreamKey{Provider: e.Provider, Account: e.Account}}
+		q.Cursor = at.encode(q.Forward)
+	}
 	if q.Cursor != "" {
 		if s.after, err = decodeCursor(q.Cursor, q.Forward); err != nil {
 			return page, fmt.Errorf("%w: %w", ErrBadQuery, err)

@@ -313,3 +313,47 @@ func TestReadBounds(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
+
+// TestAroundAnEvent walks away from an event in both directions, among many of
+// the same instant, and finds every other event once and in order.
+func TestAroundAnEvent(t *testing.T) {
+	l, events := searchable(t, 900)
+	more := events[:300]
+	for i := range more { // A third of them at one instant.
+		e := more[i]
+		e.UID, e.Time = fmt.Sprintf("same-%03d", (i*7)%300), events[450].Time
+		_, err := l.Append(ctx, []event.Event{e}, Replayable)
+		require.NoError(t, err)
+	}
+	all, err := l.Events(ctx, event.Query{Forward: true, Limit: 5000})
+	require.NoError(t, err)
+	require.Len(t, all.Events, 1200)
+	for _, n := range []int{0, 1, len(all.Events) / 2, len(all.Events) - 1, slices.IndexFunc(all.Events, func(e event.Event) bool { return e.UID == "same-150" })} {
+		for _, limit := range []int{7, 100, 5000} {
+			walk := func(forward bool) []string {
+				out := []string{}
+				for q := (event.Query{Around: all.Events[n].UID, Forward: forward, Limit: limit}); ; {
+					page, err := l.Events(ctx, q)
+					require.NoError(t, err)
+					for _, e := range page.Events {
+						out = append(out, e.UID)
+					}
+					if q.Cursor = page.Next; page.Next == "" {
+						return out
+					}
+				}
+			}
+			got := walk(false)
+			slices.Reverse(got)
+			got = append(append(got, all.Events[n].UID), walk(true)...)
+			want := make([]string, len(all.Events))
+			for i, e := range all.Events {
+				want[i] = e.UID
+			}
+			require.Equal(t, want, got)
+		}
+	}
+	_, err = l.Events(ctx, event.Query{Around: "nobody"})
+	require.ErrorIs(t, err, ErrBadQuery)
+	require.ErrorContains(t, err, "nobody")
+}
