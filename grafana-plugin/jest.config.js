@@ -5,6 +5,8 @@ const base = require('./.config/jest.config');
 
 module.exports = {
   ...base,
+  // Machines that run this beside other work are slow.
+  testTimeout: 60_000,
   moduleNameMapper: {
     ...base.moduleNameMapper,
     // d3-color ships only ES modules under its main name.

@@ -146,7 +146,7 @@ export class DataSource
         buffer: { maxLength: maxRows, maxDelta: Infinity, action: StreamingFrameAction.Append },
       })
       .pipe(
-        filter((response) => !response.errors?.length && response.data.length > 0),
+        filter((response) => !problemOf(response) && response.data.length > 0),
         map((response): DataFrame => response.data[0]),
         // The first answer stays where the stream cannot be had.
         catchError(() => EMPTY)
@@ -329,9 +329,10 @@ export class DataSource
       data: [],
     });
     const done = this.query(supplementary).pipe(
-      map((response) =>
-        response.errors?.length ? failed(response.errors[0]) : { ...response, state: LoadingState.Done }
-      ),
+      map((response) => {
+        const error = problemOf(response);
+        return error ? failed(error) : { ...response, state: LoadingState.Done };
+      }),
       catchError((error: Error) => of(failed(error)))
     );
     return concat(of(loading), done);
@@ -355,8 +356,9 @@ export class DataSource
         hideFromInspector: true,
       })
     );
-    if (response.errors?.length) {
-      throw new Error(response.errors[0].message ?? 'asking for the context of a log line failed');
+    const error = problemOf(response);
+    if (error) {
+      throw new Error(error.message ?? 'asking for the context of a log line failed');
     }
     return { ...response, data: response.data.map((f: DataFrame) => withoutRow(f, row, direction, limit)) };
   }
@@ -368,6 +370,12 @@ export class DataSource
       options?.limit ?? contextLimit
     );
   }
+}
+
+/** problemOf is what went wrong. Grafana says it in one of two places. */
+function problemOf(response: DataQueryResponse): { message?: string } | undefined {
+  const { error } = response as { error?: { message?: string } };
+  return response.errors?.[0] ?? error;
 }
 
 /** filteredOf says what ad-hoc filters are put to: one kind, or whatever the dashboard has. */

@@ -1,11 +1,11 @@
 import { DataFrame, DataQueryRequest, LiveChannelAddress, LiveChannelScope } from '@grafana/data';
 import { formatOf } from './defaults';
-import { joinFilters } from './language/filter';
+import { joinFilters, parseFilter, removeCondition } from './language/filter';
 import { filterText } from './resources';
 import { Query } from './types';
 
 /** The longest path that Grafana Live takes safely: 255 characters less organisation, scope and uid. */
-const maxPath = 160;
+const maxPath = 200;
 
 /** Rows that a live table keeps. */
 export const maxRows = 1000;
@@ -24,7 +24,7 @@ export function streamPath(q: Query): string | undefined {
   const params = new URLSearchParams();
   const add = (name: string, values: Array<string | number | undefined>) =>
     values.filter((v) => v !== undefined && v !== '').forEach((v) => params.append(name, String(v)));
-  add('filter', [joinFilters(q.filter, filterText(q.filters ?? []))]);
+  add('filter', [narrowing(joinFilters(q.filter, filterText(q.filters ?? [])))]);
   add('high_risk', [q.highRisk ? 'true' : undefined]);
   add('min_confidence', [q.minConfidence || undefined]);
   add('severity', [...(q.severities ?? [])].sort());
@@ -32,6 +32,13 @@ export function streamPath(q: Query): string | undefined {
   add('type', [...(q.types ?? [])].sort());
   const path = `insights/${base64url(params.toString())}`;
   return path.length <= maxPath ? path : undefined;
+}
+
+/** narrowing leaves out what takes everything, as variables do whose choice is All. */
+function narrowing(filter: string): string {
+  return parseFilter(filter)
+    .conditions.filter((c) => c.operator === '=~' && /^\(?\.\*\)?$/.test(c.value))
+    .reduce((rest, c) => removeCondition(rest, c.name, c.operator, c.value), filter);
 }
 
 function base64url(text: string): string {
