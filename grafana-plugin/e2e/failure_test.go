@@ -350,7 +350,7 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, json.Unmarshal(h.JSONDetails, &d))
 	require.Equal(t, world.URL, d.URL)
 	require.Equal(t, 2, d.Streams)
-	require.True(t, d.Capabilities["insightFilter"])
+	require.Equal(t, map[string]bool{"insightFilter": true, "places": true, "live": true, "bands": true}, d.Capabilities)
 	for _, url := range []string{"", "127.0.0.1:9470", "ftp://127.0.0.1", "http://"} {
 		s := at("url "+url, url, "")
 		res, err := askAt(t, t.Context(), s, query{"queryType": "coverage"})

@@ -94,17 +94,6 @@ func chosen(t *testing.T) (insight, identity string) {
 	return texts(t, f, "id")[0], texts(t, f, "identity")[0]
 }
 
-// can reports whether the daemon has an endpoint that others lack.
-func can(t *testing.T, capability string) bool {
-	t.Helper()
-	h, err := world.Plugin.CheckHealth(t.Context(), world.Settings())
-	require.NoError(t, err)
-	var d struct{ Capabilities map[string]bool }
-	require.NoError(t, json.Unmarshal(h.JSONDetails, &d))
-	require.Contains(t, d.Capabilities, capability)
-	return d.Capabilities[capability]
-}
-
 // sample is one of testdata/queries.json, which the frontend reads too.
 type sample struct {
 	Name  string
@@ -136,10 +125,6 @@ func TestEverySampleIsAnswered(t *testing.T) {
 		require.NoError(t, err, s.Name)
 		seen[q.QueryType+" "+q.Format] = true
 		t.Run(s.Name, func(t *testing.T) {
-			if q.QueryType == "map" && q.Of == "events" && !can(t, "places") {
-				require.ErrorContains(t, refused(t, s.Query).Error, "too old for the plugin")
-				return
-			}
 			frames := ask(t, s.Query)
 			f := frames[0]
 			want, ok := types[strings.TrimSpace(q.QueryType+" "+q.Format)]
@@ -417,10 +402,6 @@ func TestMap(t *testing.T) {
 		require.Len(t, c, 2)
 	}
 	require.Contains(t, notices(ask(t, query{"queryType": "map", "of": "insights", "format": "coordinates"})[0]), "countries")
-	if !can(t, "places") {
-		require.Equal(t, backend.StatusNotImplemented, refused(t, query{"queryType": "map"}).Status)
-		return
-	}
 	f = ask(t, query{"queryType": "map"})[0]
 	require.Positive(t, f.Rows())
 	require.Equal(t, "lookup", f.Fields[0].Name)
@@ -448,6 +429,17 @@ func TestIdentities(t *testing.T) {
 	filtered := ask(t, query{"queryType": "identities", "filter": `identity_kind="human"`, "filters": []query{{"key": "account", "operator": "=", "value": texts(t, humans, "account")[0]}}})[0]
 	require.Positive(t, filtered.Rows())
 	require.Less(t, filtered.Rows(), f.Rows())
+	automated := ask(t, query{"queryType": "identities", "identityClass": "Automation"})[0]
+	require.Positive(t, automated.Rows())
+	require.Less(t, automated.Rows(), f.Rows())
+	for n, c := range texts(t, automated, "class") {
+		require.Equal(t, "Automation", c)
+		require.NotEmpty(t, texts(t, automated, "classReason")[n])
+	}
+	byFilter := ask(t, query{"queryType": "identities", "filter": `identity_class="Automation"`})[0]
+	require.Equal(t, automated.Rows(), byFilter.Rows())
+	require.Positive(t, slices.Max(numbers(t, f, "activeInsights")))
+	require.Contains(t, texts(t, f, "lastInsightType"), "TrailConcealmentInsight")
 	cut := ask(t, query{"queryType": "identities", "limit": 2})[0]
 	require.Contains(t, notices(cut), "2 of "+strconv.Itoa(f.Rows())+" identities")
 

@@ -123,6 +123,8 @@ func TestGoldenFrames(t *testing.T) {
 		"events-insight":       {`{"queryType":"events","insightId":"a2b4d25b42c1aff7943f2ffd0aa40c13"}`, []string{"insight-events.json"}},
 		"events-volume":        {`{"queryType":"events","format":"volume","by":"outcome","step":"10m"}`, []string{"events-volume.json"}},
 		"events-values":        {`{"queryType":"events","format":"values","by":"identity"}`, []string{"events-values.json"}},
+		"map-country":          {`{"queryType":"map"}`, []string{"events-places.json"}},
+		"map-coordinates":      {`{"queryType":"map","format":"coordinates"}`, []string{"events-places-coordinates.json"}},
 		"map-insights":         {`{"queryType":"map","of":"insights"}`, []string{"insights.json"}},
 		"identities":           {`{"queryType":"identities"}`, []string{"identities.json"}},
 		"identity-summary":     {`{"queryType":"identities","format":"summary","identityId":"0a1b2c3d"}`, []string{"identity.json"}},
