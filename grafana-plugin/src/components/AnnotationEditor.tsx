@@ -22,7 +22,7 @@ export function AnnotationEditor({
   onRunQuery,
   onAnnotationChange,
 }: Props) {
-  const id = `insightd-${useId().replace(/:/g, '')}`;
+  const id = `insightd-${useId().replace(/\W/g, '')}`;
   const query: Query = {
     ...migrateQuery(annotation?.target ?? given ?? { refId: 'Anno' }),
     queryType: 'insights',

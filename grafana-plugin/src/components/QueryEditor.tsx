@@ -30,7 +30,7 @@ const editors: Record<QueryType, React.ComponentType<PartProps>> = {
 
 /** QueryEditor is a form for each query type, with a code field where there is a language. */
 export function QueryEditor({ app, datasource, query: saved, range, onChange, onRunQuery }: Props) {
-  const id = `insightd-${useId().replace(/:/g, '')}`;
+  const id = `insightd-${useId().replace(/\W/g, '')}`;
   const query: Query = saved.queryType || saved.expr ? migrateQuery(saved) : { ...saved, ...defaultQuery(app) };
   const type = query.queryType ?? 'insights';
   const change = (c: Partial<Query>) => onChange(clean({ ...query, ...c, version: queryVersion }));

@@ -41,7 +41,7 @@ const wide: VariableList[] = ['metrics', 'labelNames', 'labelValues'];
 
 /** VariableEditor says what a dashboard's variable is a list of. */
 export function VariableEditor({ datasource, query: saved, range, onChange }: Props) {
-  const id = `insightd-${useId().replace(/:/g, '')}`;
+  const id = `insightd-${useId().replace(/\W/g, '')}`;
   const query = migrateVariable(saved);
   // The text is kept here until the field is left, since every change asks the daemon anew.
   const [filter, setFilter] = useState(query.filter ?? '');
