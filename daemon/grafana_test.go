@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -37,9 +38,7 @@ func TestWhatADashboardAsks(t *testing.T) {
 	with := func(more url.Values) url.Values {
 		v := url.Values{}
 		for _, from := range []url.Values{span, more} {
-			for name, values := range from {
-				v[name] = values
-			}
+			maps.Copy(v, from)
 		}
 		return v
 	}

@@ -89,7 +89,7 @@ func TestFilterByClass(t *testing.T) {
 	none, err := ParseFilter(`identity_class="Automation"`, nil)
 	require.NoError(t, err)
 	require.False(t, none.Match(&robot), "nobody knows")
-	_, err = ParseFilter(`identity_clas="x"`, nil)
+	_, err = ParseFilter(`identity_klass="x"`, nil)
 	require.ErrorContains(t, err, "did you mean identity_class?")
 }
 

@@ -360,12 +360,8 @@ func (i *Insight) from(ip, country Words) bool {
 // mentions reports whether the lower-case text is part of what the insight says.
 func (i *Insight) mentions(text string) bool {
 	has := func(s string) bool { return containsFold(s, text) }
-	for _, s := range []string{i.Summary, i.Object, i.Identity, i.Operation, i.Service, i.Account, i.Region, i.ID, i.Type, i.KRI, i.UserType, i.Suppressed} {
-		if has(s) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(i.Resources, has) || slices.ContainsFunc(i.AccessKeyIDs, has) || slices.ContainsFunc(i.Attack, has) ||
+	words := [...]string{i.Summary, i.Object, i.Identity, i.Operation, i.Service, i.Account, i.Region, i.ID, i.Type, i.KRI, i.UserType, i.Suppressed}
+	return slices.ContainsFunc(words[:], has) || slices.ContainsFunc(i.Resources, has) || slices.ContainsFunc(i.AccessKeyIDs, has) || slices.ContainsFunc(i.Attack, has) ||
 		slices.ContainsFunc(i.SourceIPs, func(s SourceIP) bool { return has(s.IP) }) ||
 		slices.ContainsFunc(i.Reasons, func(r Reason) bool { return has(r.Text) })
 }
