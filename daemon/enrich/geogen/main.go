@@ -5,6 +5,11 @@
 //	       --asn-v4=…/asn-ipv4-num.csv --asn-v6=…/asn-ipv6-num.csv
 //	       --source="2.3.2026061719" --out=daemon/enrich/geo/data
 //
+// and where countries are from the outlines of world-atlas and the codes of
+// i18n-iso-countries:
+//
+//	geogen --outlines=…/countries-50m.json --codes=…/codes.json --out=daemon/enrich/geo/data
+//
 // See daemon/enrich/DESIGN.md for where they come from. The same input gives
 // the same bytes.
 package main
@@ -33,8 +38,17 @@ func main() {
 	v4 := flag.String("asn-v4", "", "autonomous systems by IPv4 ranges in numbers, in CSV")
 	v6 := flag.String("asn-v6", "", "autonomous systems by IPv6 ranges in numbers, in CSV")
 	source := flag.String("source", "", "version of the packages, kept in the tables")
+	shapes := flag.String("outlines", "", "outlines of countries, in TopoJSON; alone it makes places.csv only")
+	codes := flag.String("codes", "", "codes of countries: alpha-2, alpha-3 and number, in JSON")
 	out := flag.String("out", "daemon/enrich/geo/data", "folder for the tables")
 	flag.Parse()
+	if *shapes != "" {
+		if err := outlines(*shapes, *codes, filepath.Join(*out, "places.csv")); err != nil {
+			fmt.Fprintln(os.Stderr, "geogen:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*country, *v4, *v6, *source, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "geogen:", err)
 		os.Exit(1)
