@@ -16,6 +16,9 @@ const (
 	dailySpread = 0.7
 	// dailyLeast is the spread at the least: nobody's days are the same.
 	dailyLeast = 0.25
+	// dailyFreedom is how many degrees of freedom the prior has: it is of many
+	// identities.
+	dailyFreedom = 8
 	// dailyMost bounds what a tail is told as.
 	dailyMost = 12
 )
@@ -97,7 +100,7 @@ func (x *Daily) moments(usual float64) (mean, spread float64) {
 
 // Tail is −log₁₀ of the chance that a day has n or more, by Student's
 // distribution with as many degrees of freedom as days are known and the prior
-// weighs (Gelman et al., Bayesian Data Analysis, 3.2: the predictive
+// has (Gelman et al., Bayesian Data Analysis, 3.2: the predictive
 // distribution of a normal one with unknown mean and variance). Of an identity
 // of which nothing is known the median is taken for usual. It is 12 at most.
 func (x *Daily) Tail(n, usual float64) float64 {
@@ -108,7 +111,8 @@ func (x *Daily) Tail(n, usual float64) float64 {
 		return 0
 	}
 	// Abramowitz and Stegun 26.5.27.
-	p := mathext.RegIncBeta(known/2, 0.5, known/(known+t*t)) / 2
+	free := float64(x.n) + dailyFreedom
+	p := mathext.RegIncBeta(free/2, 0.5, free/(free+t*t)) / 2
 	if p <= 0 {
 		return dailyMost
 	}

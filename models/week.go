@@ -14,6 +14,9 @@ const (
 	workingDay = 0.3
 	// hourPrior is how many weeks the identity's mean over all hours weighs.
 	hourPrior = 0.25
+	// weekWait is after how many hours a call counts, so that what is done in an
+	// odd hour does not excuse what is done next.
+	weekWait = 12
 )
 
 // Week is in which hours of the week an identity is active. A call says nothing
@@ -25,7 +28,9 @@ type Week struct {
 	seen         [weekHours]float32
 	origin, from int32
 	last         int32
-	begun        bool
+	// waiting has bit i set where there was a call i hours before the last.
+	waiting uint32
+	begun   bool
 }
 
 // hourOf is the hour of the week, Monday 00:00 UTC being 0. The Unix epoch was a
@@ -41,7 +46,24 @@ func (w *Week) Observe(m Minute) {
 	if h <= w.last {
 		return
 	}
+	for i := int32(weekWait - 1); i >= 0; i-- {
+		if at := w.last - i; w.waiting&(1<<i) != 0 && h-at >= weekWait {
+			w.count(at)
+		}
+	}
+	if n := h - w.last; n < weekWait {
+		w.waiting = w.waiting<<n&(1<<weekWait-1) | 1
+	} else {
+		w.waiting = 1
+	}
 	w.last = h
+}
+
+// Fresh reports whether no call of the hour was observed yet.
+func (w *Week) Fresh(m Minute) bool { return !w.begun || m/60 > w.last }
+
+// count takes in an hour with a call.
+func (w *Week) count(h int32) {
 	for h-w.origin > weekRescale*weekLife {
 		for i := range w.seen {
 			w.seen[i] = float32(math.Ldexp(float64(w.seen[i]), -weekRescale))
@@ -135,7 +157,9 @@ func (w *Week) fields(d *codec) {
 		d.f32(&w.seen[i])
 	}
 	d.minute(&w.origin, &w.from, &w.last)
+	d.u32(&w.waiting)
 	d.bool(&w.begun)
+	d.bad = d.bad || w.waiting >= 1<<weekWait
 	for _, s := range w.seen {
 		d.bad = d.bad || s < 0
 	}

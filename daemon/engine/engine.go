@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/insightd/insightd/daemon/enrich/geo"
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
@@ -96,6 +97,9 @@ type Options struct {
 	// Network classes an address, so that networks that are known are not
 	// proposed. It may be nil.
 	Network func(netip.Addr) event.Network
+	// Locate says where an address is, where a database of cities knows. It may be
+	// nil.
+	Locate func(netip.Addr) (geo.Point, bool)
 	// Reinterpret, where it is set, changes events as they are read: a rebuild
 	// under today's catalogue and databases.
 	Reinterpret func(*event.Event)

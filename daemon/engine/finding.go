@@ -33,7 +33,9 @@ type looker interface {
 }
 
 // newLookers returns the detectors of single events, with nothing learned.
-func newLookers() []looker { return []looker{newAddressLooker(), newOperators()} }
+func newLookers() []looker {
+	return []looker{newAddressLooker(), newOperators(), firsts{}, hours{}, risks{}, deletions{}, travels{}, logins{}}
+}
 
 // finding is what a detector says of one event: an insight has to start, or
 // goes on.
@@ -46,6 +48,8 @@ type finding struct {
 	shared bool
 	region string
 	object string
+	// single says that an identity has one open, whatever its object.
+	single bool
 	// always says that the insight is raised while the stream still learns, too.
 	always bool
 	// suppressed says why the insight is not to be notified, where the detector
@@ -88,6 +92,9 @@ func (f *finding) key() sightKey {
 	if f.who != nil && !f.shared {
 		k.who = f.who.name
 	}
+	if f.single {
+		k.object = ""
+	}
 	return k
 }
 
@@ -125,6 +132,7 @@ func (s *stream) inspect(e *event.Event, n names, w *who, m models.Minute) {
 		}
 		l.learn(s, e, n, w, m, s.openBy[w.name] > 0)
 	}
+	s.behave(e, n, w, m, true)
 }
 
 // find raises the insight of a finding, or makes the open one graver.
@@ -149,6 +157,7 @@ func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
 	in.Supersedes = s.preview.confirmed(s, in)
 	o := &sight{key: k, raised: in, vigil: vigil{by: by}, events: f.events, quiet: f.quiet, until: f.until, seen: m}
 	s.addSight(o)
+	s.conceal(&in, m)
 	if f.suppressed == "" {
 		s.support(in.Type, in.Identity, m)
 	}

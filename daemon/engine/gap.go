@@ -70,6 +70,20 @@ func (g *gauge) expected(from, to models.Minute) float64 {
 	return sum
 }
 
+// due returns how many events a stream like this sees between two minutes, of
+// the hours of the week that are known.
+func (g *gauge) due(from, to models.Minute) float64 {
+	sum := 0.0
+	for m := from; m < to; {
+		next := min((m/60+1)*60, to)
+		if h := hourOfWeek(m / 60); g.seen[h] > 0.5 {
+			sum += min(float64(g.hours[h])/float64(g.seen[h]), float64(g.total)/float64(g.weeks)) * float64(next-m) / 60
+		}
+		m = next
+	}
+	return sum
+}
+
 // gap reports whether no event from minute from to minute to is a gap.
 func (g *gauge) gap(from, to models.Minute) bool {
 	if to-from < gapMinutes {

@@ -29,6 +29,10 @@ type preview struct {
 	// identity.
 	people map[symbol]*who
 	apis   map[apiKey]*api
+	// behaviours and doors are what is known of identities and of addresses that
+	// people sign in from, with what has arrived.
+	behaviours map[symbol]*behaviour
+	doors      map[string]*door
 	// groups, tells and budget stand beside the stream's.
 	groups map[string]group
 	tells  map[toldKey]told
@@ -91,6 +95,7 @@ func (p *preview) clear() {
 	p.series = map[modelKey]*foreseen{}
 	p.storms = nil
 	p.people, p.apis = map[symbol]*who{}, map[apiKey]*api{}
+	p.behaviours, p.doors = map[symbol]*behaviour{}, map[string]*door{}
 	p.groups, p.tells = map[string]group{}, map[toldKey]told{}
 	p.budget = nil
 }
@@ -190,11 +195,14 @@ func (s *stream) arrive(e *event.Event) {
 			p.people[n.identity] = w
 		}
 	}
+	s.arriving = true
 	for _, l := range s.lookers {
 		if f, ok := l.look(s, e, n, w, m); ok && len(p.findings) < foreseenLimit {
 			p.findings = append(p.findings, arrivedFinding{f, *e, m})
 		}
 	}
+	s.behave(e, n, w, m, false)
+	s.arriving = false
 	if !s.teaches(e, w) {
 		return
 	}
@@ -409,7 +417,7 @@ func slotText(in *insight.Insight) string {
 	switch in.Type {
 	case insight.TypeIP: // One an address, whoever comes first.
 		identity = ""
-	case insight.TypeAPIErrorRate:
+	case insight.TypeAPIErrorRate, insight.TypeFirstAction, insight.TypeOutOfHours, insight.TypeImpossibleTravel:
 		object = ""
 	case insight.TypeAk:
 		region = ""
@@ -486,6 +494,16 @@ func (p *preview) drop(s *stream) {
 	for k := range p.people {
 		if s.identities[k] != nil {
 			delete(p.people, k)
+		}
+	}
+	for k, b := range p.behaviours {
+		if b.seen < done {
+			delete(p.behaviours, k)
+		}
+	}
+	for k, d := range p.doors {
+		if d.tries[len(d.tries)-1].at < done {
+			delete(p.doors, k)
 		}
 	}
 	for k, g := range p.groups {

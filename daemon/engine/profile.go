@@ -66,6 +66,9 @@ type who struct {
 	// was told as an insight is not among them, so that neither can stand for the
 	// other.
 	addresses *models.Addresses
+	// behaviour is what the detectors of behaviour know of it, nil before its first
+	// event is final.
+	behaviour *behaviour
 }
 
 func newWho(id symbol, name string, k event.Kind, birth models.Minute) *who {

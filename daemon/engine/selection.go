@@ -24,6 +24,8 @@ type selection struct {
 	errorCode string
 	access    event.Access
 	outcome   event.Outcome
+	// risky asks for operations that the catalogue takes for risky.
+	risky bool
 	// data lets the data category in.
 	data bool
 }
@@ -56,6 +58,9 @@ func (q *selection) filter(stream event.StreamKey) string {
 	if q.outcome != 0 {
 		add("outcome", q.outcome.String())
 	}
+	if q.risky {
+		b.WriteString(` risk!="0"`)
+	}
 	if !q.data {
 		fmt.Fprintf(b, " category!=%q", event.CategoryData)
 	}
@@ -75,6 +80,7 @@ func (q *selection) matches(e *event.Event) bool {
 		q.operation != "" && e.Operation != q.operation,
 		q.class != "" && !hasClass(e, q.class),
 		q.errorCode != "" && e.ErrorCode != q.errorCode,
+		q.risky && e.Risk == 0,
 		q.access != 0 && e.Access != q.access,
 		q.outcome != 0 && e.Outcome != q.outcome:
 		return false
@@ -123,6 +129,7 @@ func (q *selection) fields(d *codec) {
 		d.text(t)
 	}
 	d.flag(&q.temporary)
+	d.flag(&q.risky)
 	d.flag(&q.data)
 	integer(d, &q.access)
 	integer(d, &q.outcome)

@@ -103,6 +103,7 @@ func (s *stream) compact() error {
 	s.symbols, s.apis, s.identities = o.symbols, o.apis, o.identities
 	s.models, s.all, s.episodes = o.models, o.all, o.episodes
 	s.slots, s.told, s.lookers, s.storms = o.slots, o.told, o.lookers, o.storms
+	s.behaviours = o.behaviours
 	s.sights, s.sightsBy, s.openBy = o.sights, o.sightsBy, o.openBy
 	s.counts.symbols, s.counts.byKey = o.symbols, o.counts.byKey
 	s.compacted = len(s.symbols.names)

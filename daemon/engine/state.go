@@ -61,6 +61,8 @@ func (s *stream) fields(d *codec) {
 	s.gauge.fields(d)
 	s.budget.fields(d)
 	s.storms.fields(d)
+	s.silence.fields(d)
+	s.behaviourFields(d)
 	s.identityFields(d)
 	for k := range s.families {
 		d.binary(s.families[k])
@@ -264,6 +266,13 @@ func (w *who) fields(d *codec) {
 			w.addresses = new(models.Addresses)
 		}
 		d.binary(w.addresses)
+	}
+	behaves := w.behaviour != nil
+	if d.flag(&behaves); behaves {
+		if d.reading() {
+			w.behaviour = &behaviour{}
+		}
+		w.behaviour.fields(d)
 	}
 }
 

@@ -39,6 +39,8 @@ type stream struct {
 	groups     map[string]group
 	told       map[toldKey]told
 	lookers    []looker
+	behaviours *behaviours
+	silence    silence
 	sights     map[sightKey]*sight
 	sightsBy   map[string][]*sight    // by identity, or by address where they have none
 	openBy     map[string]int         // open insights by identity
@@ -84,6 +86,8 @@ type stream struct {
 	slice      []event.Event
 	sliceFrom  time.Time
 	foreseeing bool
+	// arriving says that what is judged has arrived and is not final.
+	arriving bool
 }
 
 func newStream(key event.StreamKey, o *Options, set Settings) *stream {
@@ -94,7 +98,7 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay), storms: storms{},
-		preview: newPreview(), lookers: o.lookers(),
+		preview: newPreview(), lookers: o.lookers(), behaviours: newBehaviours(),
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 		agreement: map[string][]supported{},
 	}
@@ -175,6 +179,7 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 		return
 	}
 	s.events += uint64(counted)
+	s.broken(m)
 	s.last = m
 	s.gauge.add(m, float32(counted))
 	s.counts.close(tsdb.SampleTime(minuteTime(m)))
@@ -195,6 +200,7 @@ func (s *stream) pass(m models.Minute) {
 		s.passed = m
 		s.hold(m)
 	}
+	s.silent(m)
 	for s.upkeep+upkeepMinutes <= m {
 		s.upkeep += upkeepMinutes
 		s.keep(s.upkeep)

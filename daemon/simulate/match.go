@@ -97,12 +97,15 @@ func (t *Told) near(l *target) bool {
 }
 
 // excuses reports whether a legitimate change may be why there is an insight:
-// of its identity, or of whoever did most of an account's. A holiday, a
-// vacation and missing data excuse nothing.
+// of its identity, or of whoever did most of an account's. A holiday and a
+// vacation excuse nothing, and missing data the insight that says that there are
+// none.
 func (b *Benign) excuses(t *Told) bool {
 	switch b.Type {
-	case holiday, vacation, missingData:
+	case holiday, vacation:
 		return false
+	case missingData:
+		return t.Type == insightLogGap && t.Account == b.Account && t.Start <= unix(b.End) && t.Start >= unix(b.Start)-foundBefore
 	}
 	who := t.Identity
 	if who == "" {
