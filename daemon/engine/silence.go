@@ -16,11 +16,20 @@ type silence struct {
 	// raised is the insight while it goes on; open says that it does.
 	raised insight.Insight
 	open   bool
-	// gaps counts those that were told.
-	gaps int
+	// quiet is the longest silence of a day, by the events that were due in it: who
+	// does everything on the hour is silent for most of it.
+	quiet models.Daily
 	// concealed is the newest operation that concealed something.
 	concealed concealment
 }
+
+const (
+	// silenceFrom is the score from which on a silence is told.
+	silenceFrom = 2.0
+	// silenceUsual is how many events are due in the longest silence of a day of
+	// an account of which nothing is known.
+	silenceUsual = 5
+)
 
 // concealment is an insight of what conceals.
 type concealment struct {
@@ -49,7 +58,11 @@ func (s *stream) silent(m models.Minute) {
 	// The first minute at which it is a gap, however time passed.
 	n := sort.Search(int(m-s.last), func(i int) bool {
 		to := from + models.Minute(i) + 1
-		return to-from >= gapMinutes && s.gauge.due(from, to) >= gapEvents
+		due := 0.0
+		if to-from >= gapMinutes {
+			due = s.gauge.due(from, to)
+		}
+		return due >= gapEvents && x.quiet.Tail(due, silenceUsual) >= silenceFrom
 	})
 	if n == int(m-s.last) {
 		return
@@ -63,10 +76,9 @@ func (s *stream) silent(m models.Minute) {
 		Filter: fmt.Sprintf("provider=%q account=%q", s.key.Provider, s.key.Account),
 	}
 	in.Summary = fmt.Sprintf("no event of the account for %s, where about %s were due", minutes(int(at-from)+1), number(math.Round(due)))
-	days := float64(s.last-s.first)/1440 + 3
 	var p pleading
-	p.add("silence", -math.Log10((float64(x.gaps)+0.3)/days), 0, round(due), "about %s events were due since %s UTC, by this hour of the past weeks; %s so silent before",
-		number(math.Round(due)), minuteTime(from).Format("15:04"), plural(x.gaps, "time it was", "times it was"))
+	p.add("silence", x.quiet.Tail(due, silenceUsual), 0, round(due), "about %s events were due since %s UTC, by this hour of the past weeks; in the longest silence of a day it is usually %s",
+		number(math.Round(due)), minuteTime(from).Format("15:04"), number(math.Round(x.quiet.Usual(silenceUsual))))
 	if c := x.concealed; c.id != "" && from-c.at <= concealedSpan {
 		p.add("concealment", 2, c.summary, "", "%s before: %s", minutes(int(max(1, from-c.at))), c.summary)
 		in.Severity, in.Incident, in.Identity = insight.SeverityHigh, c.incident, c.identity
@@ -82,7 +94,6 @@ func (s *stream) silent(m models.Minute) {
 	}
 	s.suppress(&in, s.budget.take(in.Incident, in.Confidence, at))
 	x.raised, x.open = in, true
-	x.gaps++
 	s.put(in)
 }
 
@@ -90,6 +101,14 @@ func (s *stream) silent(m models.Minute) {
 // again.
 func (s *stream) broken(m models.Minute) {
 	x := &s.silence
+	if m-s.last > gapMinutes && s.last > s.first {
+		// Of a gap in the data only a part is learned, or the next were usual.
+		due := s.gauge.due(s.last+1, m)
+		if x.open {
+			due = min(due, 2*x.quiet.Usual(silenceUsual))
+		}
+		x.quiet.Most(m, due)
+	}
 	if !x.open {
 		return
 	}
@@ -105,7 +124,7 @@ func (x *silence) fields(d *codec) {
 	if x.open {
 		d.json(&x.raised)
 	}
-	integer(d, &x.gaps)
+	d.binary(&x.quiet)
 	for _, t := range []*string{&x.concealed.id, &x.concealed.incident, &x.concealed.identity, &x.concealed.summary} {
 		d.text(t)
 	}

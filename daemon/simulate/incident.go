@@ -33,6 +33,7 @@ const (
 	insightPolicy     = "PolicyChangeInsight"
 	insightPassword   = "PasswordChangeInsight"
 	insightTrail      = "TrailConcealmentInsight"
+	insightLogGap     = "LogGapInsight"
 	poisonsPerAccount = 2
 )
 
