@@ -236,7 +236,7 @@ func TestCompose(t *testing.T) {
 	var f struct {
 		Services map[string]struct {
 			Build struct {
-				Context string
+				Context, Dockerfile string
 			}
 			Image       string
 			Command     []string
@@ -256,7 +256,7 @@ func TestCompose(t *testing.T) {
 	for _, p := range f.Services["insightd"].Ports {
 		require.Regexp(t, `^127\.0\.0\.1:`, p, "everybody who reaches the port is let in")
 	}
-	require.FileExists(t, filepath.Join("..", f.Services["insightd"].Build.Context, "Dockerfile"))
+	require.FileExists(t, filepath.Join("..", f.Services["insightd"].Build.Context, f.Services["insightd"].Build.Dockerfile))
 	for _, v := range g.Volumes {
 		from, to, ok := strings.Cut(v, ":")
 		require.True(t, ok)
