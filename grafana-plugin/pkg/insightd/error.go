@@ -84,10 +84,21 @@ func (c *Client) connection(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+	if timedOut(err) {
 		return &Error{Kind: ErrTimeout, Text: c.plain(err), Hint: hintTimeout}
 	}
 	return &Error{Kind: ErrAway, Text: c.plain(err), Hint: hintAway}
+}
+
+// timedOut reports whether an error, or one that it wraps, is of a timeout: those
+// around it may not pass that on.
+func timedOut(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if n, ok := err.(net.Error); ok && n.Timeout() { //nolint:errorlint // The chain is walked here.
+			return true
+		}
+	}
+	return false
 }
 
 // plain is the text of an error without the address that it was asked at, whose
