@@ -8,6 +8,7 @@ import (
 	"github.com/insightd/insightd/daemon/config"
 	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/enrich"
+	"github.com/insightd/insightd/daemon/enrich/geo"
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/rules/catalog"
 )
@@ -18,7 +19,11 @@ import (
 // engineOptions are what the configuration says to the engine.
 func engineOptions(c *config.Config, enricher *current) engine.Options {
 	return engine.Options{
-		Network:  func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
+		Network: func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
+		Locate: func(a netip.Addr) (geo.Point, bool) {
+			s, known := enricher.Load().Locate(a.String())
+			return geo.Point{Latitude: s.Latitude, Longitude: s.Longitude}, known
+		},
 		Settings: settings(c),
 	}
 }
