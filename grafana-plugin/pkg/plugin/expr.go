@@ -23,6 +23,8 @@ const (
 	// activityPrefix begins the names of series that hold counts of a minute.
 	activityPrefix = "activity_"
 	insightPrefix  = "insight_"
+	// ownPrefix begins those of the daemon's own metrics.
+	ownPrefix = "insightd_"
 )
 
 // interpolate puts values in the place of Grafana's macros. Frontends do so
@@ -128,6 +130,23 @@ func metricOf(s *parser.VectorSelector) string {
 		}
 	}
 	return ""
+}
+
+// asksFor reports whether an expression selects a metric whose name begins so.
+// The macros of the expression are filled in.
+func asksFor(expr, prefix string) bool {
+	e, err := promParser.ParseExpr(expr)
+	if err != nil {
+		return false
+	}
+	found := false
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		if s, ok := n.(*parser.VectorSelector); ok {
+			found = found || strings.HasPrefix(metricOf(s), prefix)
+		}
+		return nil
+	})
+	return found
 }
 
 // counterFunctions are right for counters only.

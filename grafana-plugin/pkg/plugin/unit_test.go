@@ -103,6 +103,13 @@ func TestCountsAreNoCounters(t *testing.T) {
 	f("rate({account=\"1\"}[5m])", false)
 }
 
+func TestWhatAnExpressionAsksFor(t *testing.T) {
+	require.True(t, asksFor(`max(insight_confidence{type="x"})`, insightPrefix))
+	require.False(t, asksFor(`sum by (insight_type) (insightd_insight_active)`, insightPrefix))
+	require.True(t, asksFor(`sum by (insight_type) (insightd_insight_active)`, ownPrefix))
+	require.False(t, asksFor(`sum(`, insightPrefix))
+}
+
 func TestSteps(t *testing.T) {
 	f := func(query string, points int64, span, interval, least, want time.Duration) {
 		t.Helper()

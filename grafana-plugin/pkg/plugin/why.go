@@ -96,8 +96,11 @@ func (r *request) whyNoSeries(ctx context.Context) string {
 			return text
 		}
 	}
-	if strings.Contains(r.Expr, insightPrefix) {
+	switch expr := r.interpolate(r.Expr, sampleInterval); {
+	case asksFor(expr, insightPrefix):
 		return r.whyNoInsights(ctx, false)
+	case asksFor(expr, ownPrefix):
+		return "the daemon's own metrics have no sample in this range that fits the query: it keeps those of the last day since its start"
 	}
 	for n := range r.Filters {
 		if k := r.Filters[n].Key; !slices.Contains(seriesLabels, k) {
