@@ -60,6 +60,7 @@ func (deletions) look(s *stream, e *event.Event, _ names, w *who, m models.Minut
 	return finding{
 		insight: insight.TypeMassDeletion, who: w, object: "mass_deletion",
 		score: p.score, severity: severityOf(level), attack: []string{"T1485"}, // Data destruction.
+		kri:     "Data and Kubernetes",
 		quiet:   60,
 		events:  selection{identity: w.name, class: "mass_deletion", outcome: event.OutcomeSuccess, data: s.set.DataEvents},
 		summary: fmt.Sprintf("%s deleted %d things in %s, last with %s", name, burst.Count, minutes(int(burst.Span)), e.API()),

@@ -60,6 +60,7 @@ type finding struct {
 	summary    string
 	reasons    []insight.Reason // Their contributions add up to score.
 	attack     []string
+	kri        string // "Identity and Access" where it is empty
 	// events are those that belong to the insight. Each of them keeps it open.
 	events selection
 	// quiet is after how many minutes without such an event the insight ends,
@@ -241,7 +242,7 @@ func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.In
 		Object: f.object, Service: e.Service, Operation: e.Operation,
 		State: insight.StateStart, Start: e.Time, Detected: e.Time,
 		Score: round(f.score), Severity: f.severity, Summary: f.summary, Reasons: f.reasons, Attack: f.attack,
-		HighRisk: e.Risk >= highRisk, KRI: "Identity and Access", Filter: f.events.filter(s.key),
+		HighRisk: e.Risk >= highRisk, KRI: cmp.Or(f.kri, "Identity and Access"), Filter: f.events.filter(s.key),
 	}
 	if f.who != nil {
 		in.Identity, in.IdentityKind = f.who.name, f.who.kind.String()

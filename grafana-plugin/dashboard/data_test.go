@@ -23,12 +23,7 @@ import (
 // with why. They have to say so, and have to be taken out of here when they
 // have something to show.
 var empty = map[string]string{
-	"insightd-kri/Data and Kubernetes/Active":               "no detector of statistics is about data",
-	"insightd-kri/Data and Kubernetes/High confidence":      "no detector of statistics is about data",
-	"insightd-kri/Data and Kubernetes/Confidence over time": "no detector of statistics is about data",
-	"insightd-kri/Data and Kubernetes/By severity":          "no detector of statistics is about data",
-	"insightd-kri/Data and Kubernetes/Findings":             "no detector of statistics is about data",
-	"insightd-kri/Without an indicator/Other insights":      "every detector of statistics is about identity and access",
+	"insightd-kri/Without an indicator/Other insights": "every detector says what its insights are about",
 }
 
 // started is the world of a test, with what is chosen in it.
