@@ -108,7 +108,7 @@ func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	term := &terminal{out: &out, err: &out, logger: promslog.NewNopLogger()}
 	f := &demoFlags{days: 8, identities: 25, speed: 240, seed: 7, exit: true, listen: []string{"127.0.0.1:0"}}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	require.NoError(t, f.run(ctx, term), out.String())
 	_, table, found := strings.Cut(out.String(), "INJECTED")
