@@ -193,3 +193,22 @@ func TestIndex(t *testing.T) {
 	require.Greater(t, matched, 1000)
 	require.Less(t, s.Candidates, uint64(300*400)*3/4, "it leaves some out")
 }
+
+// TestUnindexed tells rules that name an operation from those that every event
+// meets.
+func TestUnindexed(t *testing.T) {
+	set, problems := Parse("x.yaml", []byte(`
+rules:
+  - {id: by-operation, conditions: {all: [{fact: operation, operator: equal, value: X}]}}
+  - {id: by-class, conditions: {any: [{fact: class, operator: contains, value: a}, {fact: class, operator: contains, value: b}]}}
+  - {id: by-outcome, conditions: {all: [{fact: outcome, operator: equal, value: error}]}}
+  - {id: by-member, conditions: {all: [{fact: requestParameters.a, operator: equal, value: 1}]}}
+  - {id: one-of-any, conditions: {any: [{fact: operation, operator: equal, value: X}, {fact: mfa, operator: equal, value: true}]}}
+`), Options{})
+	require.Empty(t, problems)
+	var ids []string
+	for _, r := range set.Unindexed() {
+		ids = append(ids, r.ID)
+	}
+	require.Equal(t, []string{"by-member", "by-outcome", "one-of-any"}, ids)
+}

@@ -53,6 +53,19 @@ func (s *Set) Rule(id string) (*Rule, bool) {
 	return r, ok
 }
 
+// Unindexed lists the rules that are evaluated against every event, or against
+// every one of a category, an outcome or a country, since their conditions name
+// nothing rarer.
+func (s *Set) Unindexed() []*Rule {
+	var out []*Rule
+	for _, p := range s.programs {
+		if keys, ok := p.anchors(); !ok || worst(keys) > anchorRanks[IdentityKind] {
+			out = append(out, p.rule)
+		}
+	}
+	return out
+}
+
 // Hash is the same for two sets that find the same.
 func (s *Set) Hash() string { return s.hash }
 

@@ -68,6 +68,8 @@ type record struct {
 // Result is what became of a case.
 type Result struct {
 	File, Rule, Case string
+	// Match is whether the rule had to fire.
+	Match bool
 	// Failure says what does not hold, and is empty where everything does.
 	Failure string
 	// Err says why the case could not be run.
@@ -182,7 +184,7 @@ func (f *fact) Time() time.Time { return f.at }
 func (f *fact) UID() string     { return f.uid }
 
 func (f *File) run(c *testCase, decode Decoder) Result {
-	r := Result{File: f.Name, Rule: c.rule, Case: c.name}
+	r := Result{File: f.Name, Rule: c.rule, Case: c.name, Match: c.match}
 	set, _ := f.find(c.rule)
 	rule, _ := set.Rule(c.rule)
 	if rule.Dormant {
