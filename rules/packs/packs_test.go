@@ -55,7 +55,7 @@ func TestWords(t *testing.T) {
 	for _, r := range list {
 		t.Run(r.ID, func(t *testing.T) {
 			require.Regexp(t, ruleID, r.ID)
-			folder := strings.Split(strings.TrimPrefix(r.File, packs.Name+"/"), "/")[0]
+			folder, _, _ := strings.Cut(strings.TrimPrefix(r.File, packs.Name+"/"), "/")
 			require.Contains(t, providers, folder)
 			require.Equal(t, []string{folder}, r.Providers, "a rule looks at the events of its folder's provider")
 			require.True(t, strings.HasPrefix(r.ID, folder+"-"), "the id begins with the provider")
