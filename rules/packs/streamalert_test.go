@@ -27,7 +27,7 @@ var streamAlertExceptions = map[string]string{
 // StreamAlert's rules: what triggers a rule there matches one here, active or in
 // shadow, and what triggers none matches none that is active.
 func TestStreamAlertCloudTrail(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "streamalert", "rules", "community", "cloudwatch_events")
+	dir := filepath.Join(publicData, "streamalert/rules/community/cloudwatch_events")
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("%s is not there: the packages for AWS are not held to StreamAlert's cases", dir)
 	}
