@@ -50,15 +50,16 @@ demo: build ## Build, and run the daemon on generated traffic with attacks in it
 	./insightd demo
 
 .PHONY: test
-test: vet race scenarios kill lint frontend ## Everything that has to pass: vet, tests under the race detector, scenarios, a few kills, lint, the frontend.
+test: vet race scenarios kill lint datasource frontend ## Everything that has to pass: vet, tests under the race detector, scenarios, a few kills, lint, the frontend.
 
 .PHONY: vet
 vet:
 	$(GO) vet $(PKG)
 
+# The tests that start a daemon for each dashboard are run by datasource.
 .PHONY: race
 race:
-	$(GO) test -race -timeout 15m $$($(GO) list $(PKG) | grep -v /daemon/endurance)
+	$(GO) test -race -timeout 15m $$($(GO) list $(PKG) | grep -v -e /daemon/endurance -e /grafana-plugin/e2e -e /grafana-plugin/dashboard)
 
 .PHONY: scenarios
 scenarios: ## Run the scenarios of testdata/scenarios.
@@ -68,6 +69,10 @@ scenarios: ## Run the scenarios of testdata/scenarios.
 .PHONY: kill
 kill:
 	$(GO) test -timeout 15m ./daemon/endurance
+
+.PHONY: datasource
+datasource:
+	$(GO) test -timeout 15m ./grafana-plugin/...
 
 # The frontend's tests need Node, and whoever works on the daemon may have none.
 .PHONY: frontend
