@@ -212,15 +212,7 @@ func (t *actionTrail) finishActor(e *Event) {
 func (t *actionTrail) userIdentity(b []byte, i int, a *Actor) int {
 	*a = Actor{}
 	t.mfaAuthenticated = truthUnknown
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "type":
 			i = stringValue(b, i, 2, &a.RawType)
@@ -239,32 +231,20 @@ func (t *actionTrail) userIdentity(b []byte, i int, a *Actor) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (t *actionTrail) sessionContext(b []byte, i int) int {
 	t.mfaAuthenticated = truthUnknown
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 2, func(key string, i int) int {
 		if key == "attributes" {
 			i = oneTruth(b, i, 3, "mfaAuthenticated", &t.mfaAuthenticated)
 		} else {
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // additionalEventData reads whether a sign-in used a second factor.
@@ -275,17 +255,8 @@ func (t *actionTrail) additionalEventData(b []byte, i int) int {
 // insightOf reads what an Insights record is about. Before 2023 it named the
 // address itself.
 func (t *actionTrail) insightOf(b []byte, i int) int {
-	t.insightDetails, t.insightType, t.insightIP = false, "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	t.insightDetails = true
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	t.insightDetails, t.insightType, t.insightIP = b[i] == '{', "", ""
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "insightType":
 			i = stringValue(b, i, 2, &t.insightType)
@@ -294,28 +265,14 @@ func (t *actionTrail) insightOf(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // actionTrailResources reads {type: [names]} into the pool's list.
 func actionTrailResources(b []byte, i int, p *stringPool) int {
 	p.begin()
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		_, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
-		if i = namesValue(b, i, 2, p); i < 0 {
-			return i
-		}
-	}
+	return members(b, i, 1, func(_ string, i int) int { return namesValue(b, i, 2, p) })
 }
 
 // namesValue reads a string, or a list of strings, into the pool's list.
@@ -327,40 +284,23 @@ func namesValue(b []byte, i, depth int, p *stringPool) int {
 		}
 		return i
 	}
-	i++
-	for first := true; ; first = false {
-		next, more := nextElement(b, i, first)
-		if i = next; !more {
-			return i
-		}
-		if i = stringValue(b, i, depth+1, &name); i < 0 {
-			return i
-		}
-		if name != "" {
+	return elements(b, i, depth, func(i int) int {
+		if i = stringValue(b, i, depth+1, &name); i >= 0 && name != "" {
 			p.add(name)
 		}
-	}
+		return i
+	})
 }
 
 // oneTruth reads one boolean of the object at b[i], which stands at a depth.
 func oneTruth(b []byte, i, depth int, name string, dst *truth) int {
 	*dst = truthUnknown
-	if b[i] != '{' {
-		return skipValue(b, i, depth)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, depth, func(key string, i int) int {
 		if key == name {
 			i = truthValue(b, i, depth+1, dst)
 		} else {
 			i = skipValue(b, i, depth+1)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }

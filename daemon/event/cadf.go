@@ -203,16 +203,8 @@ func (t *cadf) finishActor(e *Event) {
 func (t *cadf) initiator(b []byte, i int, e *Event) int {
 	e.Actor, e.Source.Address, e.UserAgent = Actor{}, "", ""
 	t.typeURI, t.credentialType = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
 	a := &e.Actor
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "id":
 			i = stringValue(b, i, 2, &a.PrincipalID)
@@ -229,26 +221,15 @@ func (t *cadf) initiator(b []byte, i int, e *Event) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // cadfHost reads the initiator's host. Of an address with a port behind a
 // slash the address counts.
 func cadfHost(b []byte, i int, e *Event) int {
 	e.Source.Address, e.UserAgent = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			e.Source.Address, _, _ = strings.Cut(e.Source.Address, "/")
-			return i
-		}
+	i = members(b, i, 2, func(key string, i int) int {
 		switch key {
 		case "address":
 			i = stringValue(b, i, 3, &e.Source.Address)
@@ -257,23 +238,15 @@ func cadfHost(b []byte, i int, e *Event) int {
 		default:
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
+	e.Source.Address, _, _ = strings.Cut(e.Source.Address, "/")
+	return i
 }
 
 func (t *cadf) target(b []byte, i int) int {
 	t.targetID, t.targetName = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "id":
 			i = stringValue(b, i, 2, &t.targetID)
@@ -282,24 +255,14 @@ func (t *cadf) target(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // reason reads the HTTP code, a number or the text of one, and the words for it.
 func (t *cadf) reason(b []byte, i int) int {
 	t.reasonCode, t.reasonType, t.reasonForFailure = "", "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "reasonCode":
 			i = wordValue(b, i, 2, &t.reasonCode)
@@ -310,10 +273,8 @@ func (t *cadf) reason(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // crnPlace takes account and region from a cloud resource name:

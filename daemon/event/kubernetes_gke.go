@@ -127,15 +127,7 @@ func rpcReason(code string) string {
 func (g *gkeEntry) payload(b []byte, i int) int {
 	g.service, g.method, g.object, g.principal, g.code, g.message = "", "", "", "", "", ""
 	g.address, g.agent = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "serviceName":
 			i = stringValue(b, i, 2, &g.service)
@@ -152,23 +144,13 @@ func (g *gkeEntry) payload(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (g *gkeEntry) request(b []byte, i int) int {
 	g.address, g.agent = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 2, func(key string, i int) int {
 		switch key {
 		case "callerIp":
 			i = stringValue(b, i, 3, &g.address)
@@ -177,23 +159,13 @@ func (g *gkeEntry) request(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (g *gkeEntry) status(b []byte, i int) int {
 	g.code, g.message = "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 2, func(key string, i int) int {
 		switch key {
 		case "code":
 			i = wordValue(b, i, 3, &g.code)
@@ -202,46 +174,26 @@ func (g *gkeEntry) status(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // resource reads which cluster an entry is of.
 func (g *gkeEntry) resource(b []byte, i int) int {
 	g.project, g.location, g.cluster = "", "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		if key == "labels" {
 			i = g.labels(b, i)
 		} else {
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (g *gkeEntry) labels(b []byte, i int) int {
 	g.project, g.location, g.cluster = "", "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 2, func(key string, i int) int {
 		switch key {
 		case "project_id":
 			i = stringValue(b, i, 3, &g.project)
@@ -252,10 +204,8 @@ func (g *gkeEntry) labels(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // operation reads whether an entry is the first of its operation.

@@ -6,15 +6,7 @@ package event
 
 func (u *kubernetesUser) read(b []byte, i int) int {
 	*u = kubernetesUser{}
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "username":
 			i = stringValue(b, i, 2, &u.name)
@@ -25,24 +17,14 @@ func (u *kubernetesUser) read(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // extra reads what the authenticator said besides, lists of strings by name.
 func (u *kubernetesUser) extra(b []byte, i int) int {
 	u.pod, u.credential, u.accessKey = "", "", ""
-	if b[i] != '{' {
-		return skipValue(b, i, 2)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 2, func(key string, i int) int {
 		switch key {
 		case "authentication.kubernetes.io/pod-name":
 			i = lastString(b, i, 3, &u.pod)
@@ -53,23 +35,13 @@ func (u *kubernetesUser) extra(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 3)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (o *kubernetesObject) read(b []byte, i int) int {
 	*o = kubernetesObject{}
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "resource":
 			i = stringValue(b, i, 2, &o.resource)
@@ -86,23 +58,13 @@ func (o *kubernetesObject) read(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 func (s *kubernetesStatus) read(b []byte, i int) int {
 	*s = kubernetesStatus{}
-	if b[i] != '{' {
-		return skipValue(b, i, 1)
-	}
-	i++
-	for first := true; ; first = false {
-		key, next, more := nextKey(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return members(b, i, 1, func(key string, i int) int {
 		switch key {
 		case "status":
 			i = stringValue(b, i, 2, &s.status)
@@ -115,47 +77,24 @@ func (s *kubernetesStatus) read(b []byte, i int) int {
 		default:
 			i = skipValue(b, i, 2)
 		}
-		if i < 0 {
-			return i
-		}
-	}
+		return i
+	})
 }
 
 // lastString reads the last string of a list. In a list of addresses that a
 // request came by, all but the last are what the client says.
 func lastString(b []byte, i, depth int, dst *string) int {
 	*dst = ""
-	if b[i] != '[' {
-		return skipValue(b, i, depth)
-	}
-	i++
-	for first := true; ; first = false {
-		next, more := nextElement(b, i, first)
-		if i = next; !more {
-			return i
-		}
-		if i = stringValue(b, i, depth+1, dst); i < 0 {
-			return i
-		}
-	}
+	return elements(b, i, depth, func(i int) int { return stringValue(b, i, depth+1, dst) })
 }
 
 // hasString reports whether a list holds a string.
 func hasString(b []byte, i, depth int, want string, dst *bool) int {
 	*dst = false
-	if b[i] != '[' {
-		return skipValue(b, i, depth)
-	}
-	i++
-	for first := true; ; first = false {
-		next, more := nextElement(b, i, first)
-		if i = next; !more {
-			return i
-		}
+	return elements(b, i, depth, func(i int) int {
 		var s string
-		if i = stringValue(b, i, depth+1, &s); i < 0 {
-			return i
-		}
+		i = stringValue(b, i, depth+1, &s)
 		*dst = *dst || s == want
-	}
+		return i
+	})
 }

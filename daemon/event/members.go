@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// What the decoders of Azure, Google and OCSF share: walking an object, values
-// that come in several kinds, and names that are compared without case.
+// What the decoders share: walking an object, values that come in several kinds,
+// and names that are compared without case. CloudTrail's walks by hand, as the
+// busiest: a call for each key costs it about a tenth.
 
 // members calls read with each key of the object at b[i], which stands at a
 // depth, and the index of its value; read returns the index behind the value,
