@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // referenceDecode is decodeCloudTrail written over encoding/json, with no eye
@@ -30,15 +29,9 @@ func referenceDecode(raw []byte) (e Event, v verdict, err error) {
 	if stamp == "" {
 		stamp = text(m["@timestamp"])
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999"} {
-		if e.Time, err = time.Parse(layout, stamp); err == nil {
-			break
-		}
-	}
-	if err != nil {
+	if e.Time, err = referenceTime(stamp); err != nil {
 		return Event{}, verdictRefused, err
 	}
-	e.Time = e.Time.UTC()
 
 	who, _ := m["userIdentity"].(map[string]any)
 	session := object(who["sessionContext"])

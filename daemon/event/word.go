@@ -15,12 +15,16 @@ func badTime(field, text string) error {
 	return fmt.Errorf("%s %q is no time, expected a form such as 2024-08-02T08:53:24Z", field, clip(text, 64))
 }
 
-// parseTime reads RFC 3339, and what CloudTrail Lake's queries print, in UTC.
+// timeLayouts are the forms of time in records: RFC 3339, what CloudTrail Lake's
+// queries print, in UTC, and ISO 8601 with an offset without a colon, as in CADF.
+var timeLayouts = [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999-0700"}
+
+// parseTime reads a time in one of the layouts.
 func parseTime(s string) (time.Time, bool) {
 	if t, ok := parseZulu(s); ok {
 		return t, true
 	}
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999"} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true
 		}
