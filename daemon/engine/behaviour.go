@@ -199,12 +199,7 @@ func (s *stream) circumstances(e *event.Event, n names, w *who, m models.Minute)
 	if op == nil {
 		op = &operator{}
 	}
-	c := models.Call{Minute: m, Place: placeKey(e.Source.IP), Tool: hashText(e.AgentFamily, "")}
-	if e.AgentFamily == "" {
-		c.Tool = 0
-	}
-	c.New = len(w.apis) < apisLimit && w.apis[n.api] == nil
-	return op.usual.Compare(c)
+	return op.usual.Compare(callOf(e, n, w, m))
 }
 
 // pleading gathers what speaks for an insight: reasons whose contributions add up to
@@ -245,6 +240,14 @@ func (p *pleading) around(s *stream, e *event.Event, w *who, by models.Circumsta
 // rarely is how much a chance weighs, in powers of ten. It is bounded: of the few
 // days and people of an account no rate much below a hundredth can be known.
 func rarely(chance, most float64) float64 { return min(most, -math.Log10(chance)) }
+
+// memoryless is the part of a looker that keeps nothing of its own: what its
+// questions need is with the identity and the stream (see behave).
+type memoryless struct{}
+
+func (memoryless) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
+
+func (memoryless) fields(*stream, *codec) {}
 
 // severityOf is the severity of a number of steps from Low on.
 func severityOf(level int) insight.Severity {

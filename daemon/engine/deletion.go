@@ -19,7 +19,7 @@ var deletionFloors = [len(models.BurstSpans)]int{10, 15, 25}
 // deletions raises MassDeletionInsights: an identity deletes more in 1, 10 or 60
 // minutes than it ever does. Who tears environments down every evening is usual,
 // and what CloudFormation and its like delete for somebody is theirs.
-type deletions struct{}
+type deletions struct{ memoryless }
 
 func (deletions) types() []string { return []string{insight.TypeMassDeletion} }
 
@@ -68,8 +68,6 @@ func (deletions) look(s *stream, e *event.Event, _ names, w *who, m models.Minut
 	}, true
 }
 
-func (deletions) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (deletions) knows(s *stream, _ string) (string, bool) {
 	n := 0
 	for _, w := range s.identities {
@@ -79,5 +77,3 @@ func (deletions) knows(s *stream, _ string) (string, bool) {
 	}
 	return fmt.Sprintf("%s deleted something before", plural(n, "identity", "identities")), len(s.identities) > 0
 }
-
-func (deletions) fields(*stream, *codec) {}

@@ -27,7 +27,7 @@ const (
 // firsts raises FirstActionInsights: an identity calls something sensitive that
 // it never called before, where neither it nor its like do so. Permissions,
 // passwords and trails have a detector of their own (operators).
-type firsts struct{}
+type firsts struct{ memoryless }
 
 func (firsts) types() []string { return []string{insight.TypeFirstAction} }
 
@@ -95,10 +95,6 @@ func firstTechniques(e *event.Event) []string {
 	return []string{"T1078.004"} // Valid accounts: cloud accounts.
 }
 
-func (firsts) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (firsts) knows(s *stream, _ string) (string, bool) {
 	return fmt.Sprintf("%s sensitive APIs with who called them", number(float64(len(s.behaviours.users)))), len(s.identities) > 0
 }
-
-func (firsts) fields(*stream, *codec) {}

@@ -56,13 +56,19 @@ func (g *gauge) expected(from, to models.Minute) float64 {
 	if g.weeks < 6 {
 		return 0
 	}
+	return g.sum(from, to, 0.25)
+}
+
+// sum adds up the events of the hours between two minutes. An hour that is not
+// known is taken for a share of the average.
+func (g *gauge) sum(from, to models.Minute, unknown float64) float64 {
+	average := float64(g.total) / float64(g.weeks)
 	sum := 0.0
 	for m := from; m < to; {
 		next := min((m/60+1)*60, to)
-		h := hourOfWeek(m / 60)
-		rate := float64(g.total) / float64(g.weeks) / 4
-		if g.seen[h] > 0.5 {
-			rate = min(float64(g.hours[h])/float64(g.seen[h]), float64(g.total)/float64(g.weeks))
+		rate := unknown * average
+		if h := hourOfWeek(m / 60); g.seen[h] > 0.5 {
+			rate = min(float64(g.hours[h])/float64(g.seen[h]), average)
 		}
 		sum += rate * float64(next-m) / 60
 		m = next
@@ -73,15 +79,10 @@ func (g *gauge) expected(from, to models.Minute) float64 {
 // due returns how many events a stream like this sees between two minutes, of
 // the hours of the week that are known.
 func (g *gauge) due(from, to models.Minute) float64 {
-	sum := 0.0
-	for m := from; m < to; {
-		next := min((m/60+1)*60, to)
-		if h := hourOfWeek(m / 60); g.seen[h] > 0.5 {
-			sum += min(float64(g.hours[h])/float64(g.seen[h]), float64(g.total)/float64(g.weeks)) * float64(next-m) / 60
-		}
-		m = next
+	if g.weeks == 0 {
+		return 0
 	}
-	return sum
+	return g.sum(from, to, 0)
 }
 
 // gap reports whether no event from minute from to minute to is a gap.

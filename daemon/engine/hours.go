@@ -26,7 +26,7 @@ const (
 // sensitive, in an hour of the week in which that person is never active. The
 // hours are those of the person, wherever on earth; holidays and vacations are
 // hours without activity, of which nothing is told.
-type hours struct{}
+type hours struct{ memoryless }
 
 func (hours) types() []string { return []string{insight.TypeOutOfHours} }
 
@@ -108,8 +108,6 @@ func usualHours(w *models.Week, m models.Minute) string {
 	return strings.Join(out, ", ") + " UTC"
 }
 
-func (hours) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (hours) knows(s *stream, _ string) (string, bool) {
 	people, known := 0, 0
 	m := s.passed
@@ -127,5 +125,3 @@ func (hours) knows(s *stream, _ string) (string, bool) {
 	}
 	return fmt.Sprintf("the hours of %d of %d people are known", known, people), true
 }
-
-func (hours) fields(*stream, *codec) {}

@@ -206,7 +206,7 @@ func (s *stream) door(address string) *door {
 // logins raises LoginFailureInsights: failures and then a success, by one user or
 // from one address; one address that fails for many users; and a user for whom
 // sign-ins fail again and again.
-type logins struct{}
+type logins struct{ memoryless }
 
 func (logins) types() []string { return []string{insight.TypeLoginFailure} }
 
@@ -270,8 +270,6 @@ func (f finding) plead(p *pleading, from float64) (finding, bool) {
 	return f, p.score >= from
 }
 
-func (logins) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (logins) knows(s *stream, _ string) (string, bool) {
 	n := 0
 	for _, w := range s.identities {
@@ -284,5 +282,3 @@ func (logins) knows(s *stream, _ string) (string, bool) {
 	}
 	return fmt.Sprintf("sign-ins from %s; %s failed at it before", plural(len(s.behaviours.doors), "address", "addresses"), plural(n, "identity", "identities")), true
 }
-
-func (logins) fields(*stream, *codec) {}

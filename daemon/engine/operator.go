@@ -179,14 +179,21 @@ func (l *operators) operation(e *event.Event, w *who, m models.Minute, c models.
 	return x
 }
 
-// call is an event as far as its circumstances go.
+// call is an event as the habits of operators see it: only writes are new.
 func (l *operators) call(e *event.Event, n names, w *who, m models.Minute) models.Call {
+	c := callOf(e, n, w, m)
+	c.New = c.New && e.Access == event.AccessWrite
+	return c
+}
+
+// callOf is an event as far as its circumstances go, reads among them.
+func callOf(e *event.Event, n names, w *who, m models.Minute) models.Call {
 	c := models.Call{Minute: m, Place: placeKey(e.Source.IP), Tool: hashText(e.AgentFamily, "")}
 	if e.AgentFamily == "" {
 		c.Tool = 0
 	}
 	// Beyond the limit nothing can be told to be new.
-	c.New = e.Access == event.AccessWrite && len(w.apis) < apisLimit && w.apis[n.api] == nil
+	c.New = len(w.apis) < apisLimit && w.apis[n.api] == nil
 	return c
 }
 

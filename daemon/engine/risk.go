@@ -21,7 +21,7 @@ const (
 // risks raises RiskInsights: what an identity calls on a day is riskier, taken
 // together, than on its other days, though no single call may be odd. A call
 // weighs 1, 4 or 16 by the tier of the catalogue.
-type risks struct{}
+type risks struct{ memoryless }
 
 func (risks) types() []string { return []string{insight.TypeRisk} }
 
@@ -59,8 +59,6 @@ func (risks) look(s *stream, e *event.Event, _ names, w *who, m models.Minute) (
 	}, true
 }
 
-func (risks) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (risks) knows(s *stream, _ string) (string, bool) {
 	n := 0
 	for _, w := range s.identities {
@@ -70,5 +68,3 @@ func (risks) knows(s *stream, _ string) (string, bool) {
 	}
 	return fmt.Sprintf("the daily risk of %s is known", plural(n, "identity", "identities")), len(s.identities) > 0
 }
-
-func (risks) fields(*stream, *codec) {}

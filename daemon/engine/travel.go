@@ -102,7 +102,7 @@ func (y *stay) trip(s *stream, e *event.Event, m models.Minute) (trip, bool) {
 // travels raises ImpossibleTravelInsights: a person calls from two places between
 // which nobody could have travelled. Corporate, cloud, hosting, VPN and Tor
 // networks are no places: they neither alarm nor move anybody.
-type travels struct{}
+type travels struct{ memoryless }
 
 func (travels) types() []string { return []string{insight.TypeImpossibleTravel} }
 
@@ -141,8 +141,6 @@ func (travels) look(s *stream, e *event.Event, n names, w *who, m models.Minute)
 	}, true
 }
 
-func (travels) learn(*stream, *event.Event, names, *who, models.Minute, bool) {}
-
 func (travels) knows(s *stream, _ string) (string, bool) {
 	n := 0
 	for _, w := range s.identities {
@@ -155,5 +153,3 @@ func (travels) knows(s *stream, _ string) (string, bool) {
 	}
 	return fmt.Sprintf("it is known where %s were last", plural(n, "person", "people")), true
 }
-
-func (travels) fields(*stream, *codec) {}
