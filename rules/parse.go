@@ -215,7 +215,7 @@ func (p *parser) parseRule(n *node) parsed {
 	}
 	r := &Rule{
 		Package: p.pack.name, File: p.file, Line: n.at.line, Version: p.pack.version, KRI: p.pack.kri,
-		Severity: p.pack.severity, Shadow: p.pack.shadow, Confidence: defaultConfidence, Providers: p.pack.providers,
+		Severity: p.pack.severity, Shadow: p.pack.shadow, Confidence: unsaid, Providers: p.pack.providers,
 	}
 	if r.Severity == "" {
 		r.Severity = defaultSeverity
@@ -244,6 +244,9 @@ func (p *parser) parseRule(n *node) parsed {
 		p.ruleMember(r, c, m)
 	}
 	r.Title = firstOf(r.Title, r.Comment, r.ID)
+	if r.Confidence == unsaid {
+		r.Confidence = defaultConfidence[r.Severity]
+	}
 	r.Hash = p.hash(n, zoneName, nil)
 	conditions := n.find("conditions")
 	if conditions == nil {

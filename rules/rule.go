@@ -65,7 +65,7 @@ type Rule struct {
 	Title, Description, Comment string
 	// Severity is Low, Medium, High or Critical; Medium where the rule does not say.
 	Severity string
-	// Confidence is from 0 to 1; 0.8 where the rule does not say.
+	// Confidence is from 0 to 1; by the severity where the rule does not say.
 	Confidence float64
 	// KRI is the group of key risk indicators, or empty.
 	KRI string
@@ -96,7 +96,11 @@ type Runbook struct {
 }
 
 // Defaults of rules.
-const (
-	defaultConfidence = 0.8
-	defaultSeverity   = Medium
-)
+const defaultSeverity = Medium
+
+// unsaid is the confidence of a rule that has said none yet.
+const unsaid = -1
+
+// defaultConfidence is how sure a finding is of a rule that does not say, by its
+// severity: what is mild is often somebody's work.
+var defaultConfidence = map[string]float64{Low: 0.5, Medium: 0.65, High: 0.8, Critical: 0.9}

@@ -15,7 +15,10 @@ type Set struct {
 	byID     map[string]*Rule
 	programs []*program
 	index    *index
-	hash     string
+	// readers are the programs that look into records, with an index of their own.
+	readers      []*program
+	readersIndex *index
+	hash         string
 	// slots is how many facts behind paths the programs ask for.
 	slots int
 }
@@ -33,12 +36,15 @@ func newSet(list []parsed) *Set {
 		h.Write([]byte(r.Hash))
 		if p := list[i].program; p != nil && !r.Dormant {
 			s.programs = append(s.programs, p)
+			if p.readsRecord() {
+				s.readers = append(s.readers, p)
+			}
 			for _, ref := range p.refs {
 				same.assign(ref)
 			}
 		}
 	}
-	s.index, s.slots = newIndex(s.programs), len(same)
+	s.index, s.readersIndex, s.slots = newIndex(s.programs), newIndex(s.readers), len(same)
 	s.hash = hex.EncodeToString(h.Sum(nil)[:8])
 	return s
 }

@@ -53,6 +53,7 @@ type State struct {
 	stats Stats
 
 	context context
+	probe   probe
 	found   []uint32
 	scratch []byte
 }
