@@ -16,6 +16,8 @@ type Layer struct {
 	// FS is the folder. Every file in it whose name ends in .json, .yaml or .yml
 	// is a package, but those whose names begin with a full stop or an underscore.
 	FS fs.FS
+	// Paths are files and folders of the system, in the place of FS.
+	Paths []string
 }
 
 // Load reads the packages of all layers and compiles their rules. It returns what
@@ -106,6 +108,10 @@ func (l *loader) paths(paths []string) {
 // layers before.
 func (l *loader) layer(layer *Layer) {
 	l.now++
+	if layer.FS == nil {
+		l.paths(layer.Paths)
+		return
+	}
 	l.walk(layer)
 }
 
