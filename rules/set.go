@@ -53,6 +53,9 @@ func newSet(list []parsed) *Set {
 // slice is the set's.
 func (s *Set) Rules() []*Rule { return s.rules }
 
+// Active is how many rules are evaluated.
+func (s *Set) Active() int { return len(s.programs) }
+
 // Rule returns the rule of that id.
 func (s *Set) Rule(id string) (*Rule, bool) {
 	r, ok := s.byID[id]

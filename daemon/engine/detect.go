@@ -91,6 +91,7 @@ func (x *modelled) learn(attr int, v symbol) {
 func (s *stream) observe(e *event.Event, m models.Minute) {
 	n := s.names(e)
 	w := s.identity(n.identity, e, m)
+	s.rule(e, w)
 	if s.judges(e) {
 		s.inspect(e, n, w, m)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/rules"
 	"github.com/insightd/insightd/tsdb"
 )
 
@@ -112,6 +113,8 @@ type Options struct {
 	Clean bool
 	// Settings are in force until Configure.
 	Settings Settings
+	// Rules are in force until SetRules. There are none where it is nil.
+	Rules *rules.Set
 	// StateDir holds the streams' snapshots. Where it is empty there are none.
 	StateDir string
 	// PushIdle is after how long without a word from a push client the clock
@@ -133,6 +136,8 @@ type Options struct {
 
 	// stored counts the series of all streams.
 	stored *atomic.Int64
+	// ruleset is the rules in force.
+	ruleset *atomic.Pointer[rules.Set]
 	// lookers makes a stream's detectors of single events.
 	lookers func() []looker
 	metrics *metrics
@@ -146,6 +151,11 @@ func (o *Options) validate() error {
 		return errors.New("engine: nowhere to put insights")
 	}
 	o.stored = new(atomic.Int64)
+	if o.Rules == nil {
+		o.Rules, _ = rules.Load(nil, rules.Options{})
+	}
+	o.ruleset = new(atomic.Pointer[rules.Set])
+	o.ruleset.Store(o.Rules)
 	if o.lookers == nil {
 		o.lookers = newLookers
 	}

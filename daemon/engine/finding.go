@@ -61,6 +61,9 @@ type finding struct {
 	reasons    []insight.Reason // Their contributions add up to score.
 	attack     []string
 	kri        string // "Identity and Access" where it is empty
+	// rule is what made the finding, where it was a rule. Every match keeps the
+	// insight open then.
+	rule *ruleMatch
 	// events are those that belong to the insight. Each of them keeps it open.
 	events selection
 	// quiet is after how many minutes without such an event the insight ends,
@@ -95,6 +98,9 @@ func (f *finding) key() sightKey {
 	}
 	if f.single {
 		k.object = ""
+	}
+	if f.rule != nil {
+		k.object += f.rule.group
 	}
 	return k
 }
@@ -171,7 +177,8 @@ func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Min
 	told := true
 	if in.Suppressed = f.suppressed; f.suppressed == "" {
 		by = s.quiet(in, m)
-		told = by != "" || b.take(in.Incident, in.Confidence, m)
+		// The budget is of what models may be wrong with.
+		told = by != "" || f.rule != nil || b.take(in.Incident, in.Confidence, m)
 	}
 	s.suppress(in, told)
 	return by
@@ -237,6 +244,9 @@ const expected = 0.2
 
 // portray makes the insight of a finding as it starts.
 func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.Insight {
+	if f.rule != nil {
+		return s.portrayRule(f, e, m)
+	}
 	in := insight.Insight{
 		Type: f.insight, Provider: s.key.Provider, Account: s.key.Account, Region: f.region,
 		Object: f.object, Service: e.Service, Operation: e.Operation,
@@ -292,26 +302,49 @@ func (s *stream) evince(in *insight.Insight, found *evidence, span int) {
 // crowded reports whether no further insight may be open; told is how many are
 // that are not final.
 func (s *stream) crowded(told int) bool {
-	return s.set.OpenInsights > 0 && len(s.slots)+len(s.sights)+told >= s.set.OpenInsights
+	return s.set.OpenInsights > 0 && len(s.slots)+len(s.sights)-s.rules.open+told >= s.set.OpenInsights
 }
 
 func (s *stream) addSight(o *sight) {
 	s.sights[o.key] = o
+	if o.key.insight == insight.TypeRule {
+		s.rules.open++
+		return // It goes on by matches, and what happens meanwhile is learned.
+	}
 	at := o.index()
 	s.sightsBy[at] = append(s.sightsBy[at], o)
 	if !o.key.suppressed && o.vigil.by == "" {
-		s.openBy[o.raised.Identity]++
+		s.openFor(&o.raised)
 	}
 }
 
 func (s *stream) dropSight(o *sight) {
 	delete(s.sights, o.key)
+	if o.key.insight == insight.TypeRule {
+		s.rules.open--
+		return
+	}
 	at := o.index()
 	if s.sightsBy[at] = slices.DeleteFunc(s.sightsBy[at], func(x *sight) bool { return x == o }); len(s.sightsBy[at]) == 0 {
 		delete(s.sightsBy, at)
 	}
 	if !o.key.suppressed && o.vigil.by == "" {
-		s.closeBy(o.raised.Identity)
+		s.closeFor(&o.raised)
+	}
+}
+
+// openFor notes that an insight is open: what its identity does meanwhile is not
+// usual. Of rules this is not so, since they are not about what is usual.
+func (s *stream) openFor(in *insight.Insight) {
+	if in.Type != insight.TypeRule {
+		s.openBy[in.Identity]++
+	}
+}
+
+// closeFor is the opposite of openFor.
+func (s *stream) closeFor(in *insight.Insight) {
+	if in.Type != insight.TypeRule {
+		s.closeBy(in.Identity)
 	}
 }
 
@@ -339,10 +372,18 @@ func (s *stream) endSights(m models.Minute, gap bool) {
 
 func (s *stream) endSight(o *sight) {
 	s.dropSight(o)
+	s.conclude(o)
+}
+
+// conclude tells that what was seen is over.
+func (s *stream) conclude(o *sight) {
 	in := o.raised
 	span := max(1, int(o.seen-minuteOf(in.Start))+1)
 	found := s.gather(o.events, in.Start, minuteTime(o.seen+1))
 	in.State, in.End = insight.StateEnd, found.lastOr(minuteTime(o.seen+1))
+	if in.Rule != nil {
+		in.Filter = o.events.filter(s.key)
+	}
 	s.evince(&in, found, span)
 	s.measure(&o.vigil, found)
 	s.put(in)

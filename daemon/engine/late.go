@@ -30,7 +30,7 @@ func (s *stream) flushLate(ctx context.Context, emit func([]tsdb.Sample) error) 
 			to := s.sliceEnd(from, p.before, count)
 			q := s.readQuery(from, to)
 			q.MinSeq = p.flushed
-			events, err := s.read(ctx, q)
+			events, err := s.readJudged(ctx, q)
 			if err != nil {
 				return fmt.Errorf("reading late events of %s from %s: %w", s.key, from.Format(time.RFC3339), err)
 			}
@@ -59,6 +59,8 @@ func (s *stream) flushedAll() {
 func (s *stream) countLate(events []event.Event) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
+	// Everything up to here is in the log, and nothing of it at hand.
+	s.slice, s.sliceFrom = nil, s.position.done
 	for i := 0; i < len(events); {
 		minute := events[i].Time.Truncate(time.Minute)
 		for ; i < len(events) && events[i].Time.Before(minute.Add(time.Minute)); i++ {
@@ -69,6 +71,7 @@ func (s *stream) countLate(events []event.Event) {
 			s.late++
 			if e.Call() {
 				s.counts.add(e)
+				s.ruleLate(e)
 			}
 			if s.judges(e) {
 				if s.untaught == 0 || e.Time.Before(s.untaughtFrom) {

@@ -56,7 +56,18 @@ func newMetrics(reg prometheus.Registerer, e *Engine) *metrics {
 			envelopes: prometheus.NewDesc("insightd_engine_envelopes", "What users confirmed as normal and is in force.", []string{"provider", "account"}, nil),
 			lapsed:    prometheus.NewDesc("insightd_engine_envelopes_lapsed_total", "What users confirmed as normal and was forgotten: unused for 180 days, or one too many.", []string{"provider", "account"}, nil),
 			thumbs:    prometheus.NewDesc("insightd_engine_feedback", "Feedback in force, by insight type and verdict.", []string{"provider", "account", "insight_type", "verdict"}, nil),
-			attached:  prometheus.NewDesc("insightd_engine_insights_attached_total", "Episodes that were told with another insight.", []string{"provider", "account"}, nil),
+
+			ruleFindings:   prometheus.NewDesc("insightd_engine_rule_findings_total", "Final findings of rules, those of rules in shadow too.", []string{"rule"}, nil),
+			ruleEvents:     prometheus.NewDesc("insightd_engine_rule_events_total", "Events that rules were asked about.", []string{"provider", "account"}, nil),
+			ruleCandidates: prometheus.NewDesc("insightd_engine_rule_candidates_total", "Rules that were evaluated, in all events together: those that the index gave for each.", []string{"provider", "account"}, nil),
+			ruleMatches:    prometheus.NewDesc("insightd_engine_rule_matches_total", "Rules of which an event was one that counts.", []string{"provider", "account"}, nil),
+			ruleWindows:    prometheus.NewDesc("insightd_engine_rule_windows", "Windows of rules that are remembered, one a group.", []string{"provider", "account"}, nil),
+			ruleEntries:    prometheus.NewDesc("insightd_engine_rule_window_entries", "Events that are remembered in windows of rules.", []string{"provider", "account"}, nil),
+			ruleDropped:    prometheus.NewDesc("insightd_engine_rule_entries_dropped_total", "Events that windows forgot while they could still count, since they were full.", []string{"provider", "account"}, nil),
+			ruleEvicted:    prometheus.NewDesc("insightd_engine_rule_windows_evicted_total", "Windows that made room for others while they could still count.", []string{"provider", "account"}, nil),
+			ruleTooLate:    prometheus.NewDesc("insightd_engine_rule_events_too_late_total", "Events that came after their window had been forgotten.", []string{"provider", "account"}, nil),
+
+			attached: prometheus.NewDesc("insightd_engine_insights_attached_total", "Episodes that were told with another insight.", []string{"provider", "account"}, nil),
 		})
 	}
 	return m
@@ -68,11 +79,15 @@ type collector struct {
 	watermark, final, series, folded, told, evicted, attached *prometheus.Desc
 	capped, forgotten, snapshot, skipped                      *prometheus.Desc
 	swallowed, envelopes, lapsed, thumbs                      *prometheus.Desc
+	ruleFindings, ruleEvents, ruleCandidates, ruleMatches     *prometheus.Desc
+	ruleWindows, ruleEntries, ruleDropped, ruleEvicted        *prometheus.Desc
+	ruleTooLate                                               *prometheus.Desc
 }
 
 // Describe sends the descriptions of the streams' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped, c.swallowed, c.envelopes, c.lapsed, c.thumbs} {
+	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped, c.swallowed, c.envelopes, c.lapsed, c.thumbs,
+		c.ruleFindings, c.ruleEvents, c.ruleCandidates, c.ruleMatches, c.ruleWindows, c.ruleEntries, c.ruleDropped, c.ruleEvicted, c.ruleTooLate} {
 		ch <- d
 	}
 }
@@ -107,6 +122,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(c.snapshot, prometheus.GaugeValue, float64(s.snapshot.at.Unix()), p, a)
 		}
 		ch <- prometheus.MustNewConstMetric(c.attached, prometheus.CounterValue, float64(s.attached), p, a)
+		st := s.rules.state.Stats()
+		for _, x := range [...]struct {
+			desc *prometheus.Desc
+			typ  prometheus.ValueType
+			n    uint64
+		}{
+			{c.ruleEvents, prometheus.CounterValue, st.Events}, {c.ruleCandidates, prometheus.CounterValue, st.Candidates},
+			{c.ruleMatches, prometheus.CounterValue, st.Matches}, {c.ruleDropped, prometheus.CounterValue, st.Dropped},
+			{c.ruleEvicted, prometheus.CounterValue, st.Evicted}, {c.ruleTooLate, prometheus.CounterValue, st.TooLate},
+			{c.ruleWindows, prometheus.GaugeValue, uint64(st.Windows)}, {c.ruleEntries, prometheus.GaugeValue, uint64(st.Entries)},
+		} {
+			ch <- prometheus.MustNewConstMetric(x.desc, x.typ, float64(x.n), p, a)
+		}
 		s.mtx.Unlock()
+	}
+	for id, n := range c.e.RuleFindings() {
+		ch <- prometheus.MustNewConstMetric(c.ruleFindings, prometheus.CounterValue, float64(n), id)
 	}
 }

@@ -175,6 +175,7 @@ func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
 	if set := e.current(); s.set != set {
 		s.configure(set)
 	}
+	s.adopt()
 	s.order(seq, to)
 	return nil
 }

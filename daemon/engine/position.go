@@ -114,7 +114,7 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 // readSlice reads the slice that begins at a time.
 func (s *stream) readSlice(ctx context.Context, from time.Time) slice {
 	to := s.sliceEnd(from, s.position.target, func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) })
-	events, err := s.read(ctx, s.readQuery(from, to))
+	events, err := s.readJudged(ctx, s.readQuery(from, to))
 	if err != nil {
 		err = fmt.Errorf("reading events of %s from %s: %w", s.key, from.Format(time.RFC3339), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/models"
+	"github.com/insightd/insightd/rules"
 )
 
 // preview judges what has arrived and is not final: on copies of the series that
@@ -33,6 +34,9 @@ type preview struct {
 	// people sign in from, with what has arrived.
 	behaviours map[symbol]*behaviour
 	doors      map[string]*door
+	// rules goes on from the windows of the stream's rules; nil until something
+	// arrives.
+	rules *rules.State
 	// groups, tells and budget stand beside the stream's.
 	groups map[string]group
 	tells  map[toldKey]told
@@ -93,7 +97,7 @@ func newPreview() *preview {
 func (p *preview) clear() {
 	p.seq, p.dirty, p.findings = 0, nil, nil
 	p.series = map[modelKey]*foreseen{}
-	p.storms = nil
+	p.storms, p.rules = nil, nil
 	p.people, p.apis = map[symbol]*who{}, map[apiKey]*api{}
 	p.behaviours, p.doors = map[symbol]*behaviour{}, map[string]*door{}
 	p.groups, p.tells = map[string]group{}, map[toldKey]told{}
@@ -135,7 +139,7 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	if last > p.seq && s.o.Log.CountSince(s.key, s.position.done, time.Time{}, p.seq) > 0 {
 		q := s.readQuery(s.position.done, now.Add(s.set.Future))
 		q.MinSeq, q.MaxSeq = p.seq, last
-		events, err := s.read(ctx, q)
+		events, err := s.readJudged(ctx, q)
 		if err != nil {
 			return fmt.Errorf("reading arrivals of %s: %w", s.key, err)
 		}
@@ -182,7 +186,11 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 // arrive counts an event in the series that it will feed.
 func (s *stream) arrive(e *event.Event) {
 	p := s.preview
-	if s.ahead(e) || !s.judges(e) {
+	if s.ahead(e) {
+		return
+	}
+	s.foreseeRules(e)
+	if !s.judges(e) {
 		return
 	}
 	m := minuteOf(e.Time)
@@ -352,6 +360,9 @@ func (s *stream) foreseeFinding(f *arrivedFinding) {
 	if s.learning(f.who, f.m) != "" && !f.always || s.sights[f.key()] != nil || s.crowded(len(p.told)) {
 		return
 	}
+	if f.rule != nil && p.slots[f.rule.slot(&f.finding)] != nil {
+		return
+	}
 	in := s.portray(&f.finding, &f.event, f.m)
 	slot := slotText(&in)
 	if p.slots[slot] != nil || p.told[in.ID] != nil {
@@ -419,6 +430,11 @@ func slotText(in *insight.Insight) string {
 		identity = ""
 	case insight.TypeAPIErrorRate, insight.TypeFirstAction, insight.TypeOutOfHours, insight.TypeImpossibleTravel:
 		object = ""
+	case insight.TypeRule:
+		if in.Rule != nil && in.Rule.WindowSeconds > 0 { // One a group, whoever it is.
+			identity = ""
+			object += groupText(in.Rule.Group)
+		}
 	case insight.TypeAk:
 		region = ""
 		if !event.LongLived(in.Provider, in.Object) {
@@ -510,6 +526,9 @@ func (p *preview) drop(s *stream) {
 		if done-g.start > 2*incidentSpan {
 			delete(p.groups, k)
 		}
+	}
+	if p.rules != nil {
+		p.rules.Advance(s.position.done)
 	}
 	p.budget = nil
 	if len(p.told) == 0 {

@@ -286,7 +286,7 @@ func (s *stream) reviewOpen(in *insight.Insight, g *vigil, events selection, v *
 			*g = vigil{by: v.ID, n: float64(found.total)}
 			s.reviews.swallow(v, in, m)
 			if was == "" {
-				s.closeBy(in.Identity)
+				s.closeFor(in)
 			}
 			s.put(*in)
 			return
@@ -303,11 +303,11 @@ func (s *stream) reviewOpen(in *insight.Insight, g *vigil, events selection, v *
 func (s *stream) reopen(in *insight.Insight, g *vigil, m models.Minute) {
 	*g = vigil{}
 	in.Suppressed, in.ConfirmedBy = "", ""
-	s.suppress(in, s.budget.take(in.Incident, in.Confidence, m))
+	s.suppress(in, in.Rule != nil || s.budget.take(in.Incident, in.Confidence, m))
 	if in.Suppressed != "" {
 		s.suppressed++
 	}
-	s.openBy[in.Identity]++
+	s.openFor(in)
 }
 
 // exceed is reopen for an insight that is beyond what was confirmed. The caller

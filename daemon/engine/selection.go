@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,6 +29,51 @@ type selection struct {
 	risky bool
 	// data lets the data category in.
 	data bool
+	// uids, if there are any, are the events that are meant.
+	uids []string
+}
+
+// uidsLimit is how many events a selection names at the most. Where there are more
+// it is all that have in common what they have.
+const uidsLimit = 64
+
+// common narrows the selection to what the events have in common that were found
+// by it.
+func (q *selection) common(found *evidence) {
+	one := func(values map[string]int) string {
+		if len(values) == 1 {
+			for v := range values {
+				return strings.Clone(v)
+			}
+		}
+		return ""
+	}
+	q.region, q.identity, q.address = one(found.regions), one(found.values[attrIdentity]), one(found.values[attrAddress])
+	q.service, q.operation, _ = strings.Cut(one(found.values[attrAPI]), ":")
+	q.errorCode = one(found.values[attrError])
+}
+
+// admit widens the selection so that it has an event.
+func (q *selection) admit(e *event.Event) {
+	keep := func(has *string, v string) {
+		if *has != v {
+			*has = ""
+		}
+	}
+	keep(&q.region, e.Region)
+	keep(&q.identity, e.Actor.Identity)
+	keep(&q.address, e.Source.Address)
+	keep(&q.errorCode, e.ErrorCode)
+	if q.service != e.Service || q.operation != e.Operation {
+		q.service, q.operation = "", ""
+	}
+	switch {
+	case q.uids == nil || slices.Contains(q.uids, e.UID):
+	case len(q.uids) == uidsLimit:
+		q.uids = nil
+	default:
+		q.uids = append(q.uids, strings.Clone(e.UID))
+	}
 }
 
 // filter is the selection in the filter language of the event log.
@@ -64,6 +110,17 @@ func (q *selection) filter(stream event.StreamKey) string {
 	if !q.data {
 		fmt.Fprintf(b, " category!=%q", event.CategoryData)
 	}
+	switch len(q.uids) {
+	case 0:
+	case 1:
+		add("uid", q.uids[0])
+	default:
+		list := make([]string, len(q.uids))
+		for i, uid := range q.uids {
+			list[i] = regexp.QuoteMeta(uid)
+		}
+		fmt.Fprintf(b, " uid=~%q", strings.Join(list, "|"))
+	}
 	return b.String()
 }
 
@@ -82,7 +139,8 @@ func (q *selection) matches(e *event.Event) bool {
 		q.errorCode != "" && e.ErrorCode != q.errorCode,
 		q.risky && e.Risk == 0,
 		q.access != 0 && e.Access != q.access,
-		q.outcome != 0 && e.Outcome != q.outcome:
+		q.outcome != 0 && e.Outcome != q.outcome,
+		len(q.uids) > 0 && !slices.Contains(q.uids, e.UID):
 		return false
 	}
 	return true
@@ -133,4 +191,5 @@ func (q *selection) fields(d *codec) {
 	d.flag(&q.data)
 	integer(d, &q.access)
 	integer(d, &q.outcome)
+	list(d, &q.uids, d.text)
 }

@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 5
+const stateVersion = 6
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -84,6 +84,7 @@ func (s *stream) fields(d *codec) {
 	s.sightFields(d)
 	s.agreementFields(d)
 	s.reviewFields(d)
+	s.ruleFields(d)
 	for _, l := range s.lookers {
 		l.fields(s, d)
 	}

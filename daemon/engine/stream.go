@@ -40,6 +40,7 @@ type stream struct {
 	told       map[toldKey]told
 	lookers    []looker
 	behaviours *behaviours
+	rules      ruling
 	silence    silence
 	sights     map[sightKey]*sight
 	sightsBy   map[string][]*sight    // by identity, or by address where they have none
@@ -98,7 +99,7 @@ func newStream(key event.StreamKey, o *Options, set Settings) *stream {
 		identities: map[symbol]*who{}, learner: newLearner(o),
 		models: map[modelKey]*modelled{}, slots: map[slotKey]*episode{},
 		groups: map[string]group{}, told: map[toldKey]told{}, budget: newBudget(set.BudgetPerDay), storms: storms{},
-		preview: newPreview(), lookers: o.lookers(), behaviours: newBehaviours(),
+		preview: newPreview(), lookers: o.lookers(), behaviours: newBehaviours(), rules: newRuling(o.rulesInForce()),
 		sights: map[sightKey]*sight{}, sightsBy: map[string][]*sight{}, openBy: map[string]int{},
 		agreement: map[string][]supported{},
 	}
@@ -234,6 +235,7 @@ func (s *stream) keep(m models.Minute) {
 	}
 	s.reviews.keep(m)
 	s.storms.forget(m)
+	s.rules.state.Advance(minuteTime(m))
 	for k, t := range s.told {
 		if t.until < m {
 			delete(s.told, k)
@@ -271,14 +273,34 @@ func ahead(e *event.Event, future time.Duration) bool {
 
 // read reads events from the log, as they are to be understood.
 func (s *stream) read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error) {
-	if s.o.Reinterpret != nil {
-		q.Raw = s.o.Raw
+	return s.readWith(ctx, q, nil)
+}
+
+// readWith is read where record chooses the events that come with their records.
+// It may be nil.
+func (s *stream) readWith(ctx context.Context, q eventlog.ReadQuery, record func(*event.Event) bool) ([]event.Event, error) {
+	again := s.o.Reinterpret
+	if again == nil {
+		q.Raw = record
+		return s.o.Log.Read(ctx, q)
+	}
+	q.Raw = func(e *event.Event) bool {
+		if s.o.Raw != nil && s.o.Raw(e) {
+			return true
+		}
+		if record == nil {
+			return false
+		}
+		today := *e
+		again(&today)
+		return record(&today)
 	}
 	events, err := s.o.Log.Read(ctx, q)
-	if s.o.Reinterpret != nil {
-		for i := range events {
-			s.o.Reinterpret(&events[i])
-			events[i].Raw = nil
+	for i := range events {
+		e := &events[i]
+		again(e)
+		if record == nil || !record(e) {
+			e.Raw = nil
 		}
 	}
 	return events, err

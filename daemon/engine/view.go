@@ -143,6 +143,13 @@ func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
 			add(typ, "", reason, sees)
 		}
 	}
+	active, shadow := s.ruleCoverage()
+	reason := fmt.Sprintf("%s look at this account", plural(active, "rule", "rules"))
+	if shadow > 0 {
+		reason += fmt.Sprintf(", and %d in shadow", shadow)
+	}
+	ready = s.firstTime // Rules learn nothing.
+	add(insight.TypeRule, "", reason, active+shadow > 0)
 	return out
 }
 

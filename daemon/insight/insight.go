@@ -98,15 +98,17 @@ type Insight struct {
 	Incident string `json:"incident,omitempty"`
 	Alert    Alert  `json:"alert,omitzero"`
 
-	SourceIPs      []SourceIP    `json:"sourceIPs,omitempty"`
-	AccessKeyIDs   []string      `json:"accessKeyIds,omitempty"`
-	Resources      []string      `json:"resources,omitempty"`
-	SampleEventIDs []string      `json:"sampleEventIDs,omitempty"`
-	KRI            string        `json:"kri,omitempty"`
-	Attack         []string      `json:"attack,omitempty"`
-	Reasons        []Reason      `json:"reasons,omitempty"`
-	Statistics     Statistics    `json:"statistics,omitzero"`
-	Attributions   []Attribution `json:"attributions,omitempty"`
+	SourceIPs      []SourceIP `json:"sourceIPs,omitempty"`
+	AccessKeyIDs   []string   `json:"accessKeyIds,omitempty"`
+	Resources      []string   `json:"resources,omitempty"`
+	SampleEventIDs []string   `json:"sampleEventIDs,omitempty"`
+	KRI            string     `json:"kri,omitempty"`
+	Attack         []string   `json:"attack,omitempty"`
+	Reasons        []Reason   `json:"reasons,omitempty"`
+	Statistics     Statistics `json:"statistics,omitzero"`
+	// Rule is what raised a RuleInsight; nil of other types.
+	Rule         *Rule         `json:"rule,omitempty"`
+	Attributions []Attribution `json:"attributions,omitempty"`
 
 	// Suppressed names the mute, the budget or the shadow stage that keeps the
 	// insight from being notified; empty where nothing does.

@@ -100,6 +100,7 @@ func (i *Insight) share(b *Insight) {
 	alike(&i.Resources, b.Resources)
 	alike(&i.SampleEventIDs, b.SampleEventIDs)
 	alike(&i.Attack, b.Attack)
+	i.Rule = i.Rule.share(b.Rule)
 	alike(&i.Reasons, b.Reasons)
 	alike(&i.Attributions, b.Attributions)
 	alike(&i.Extent.Operations, b.Extent.Operations)

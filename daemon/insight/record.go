@@ -69,6 +69,8 @@ type Details struct {
 	Attack         []string   `json:"attack"`
 	Links          Links      `json:"links"`
 	Reasons        []Reason   `json:"reasons"`
+	// Rule is absent of insights that no rule raised.
+	Rule *Rule `json:"rule,omitempty"`
 
 	InsightContext Context `json:"insightContext"`
 }
@@ -188,6 +190,7 @@ func (i *Insight) record(s State, at time.Time) Record {
 			Attack:          list(i.Attack),
 			Links:           links,
 			Reasons:         list(i.Reasons),
+			Rule:            i.Rule,
 			InsightContext:  Context{Statistics: i.Statistics, Attributions: attributions(i.Attributions)},
 		},
 	}
