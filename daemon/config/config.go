@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -34,6 +35,7 @@ type Config struct {
 	Networks   Networks   `yaml:"networks" help:"Networks whose class you know better than the built-in tables. The longest prefix that holds an address decides."`
 	GeoIP      GeoIP      `yaml:"geoip" help:"Databases in MaxMind's format (.mmdb) to be used instead of the built-in ones."`
 	Models     Models     `yaml:"models" help:"How insights are decided."`
+	Rules      Rules      `yaml:"rules" help:"The rules that say what must never pass unseen."`
 	Catalog    Catalog    `yaml:"catalog" help:"The catalogue of operations, their classes and their risk."`
 	Limits     Limits     `yaml:"limits" help:"Bounds on what is kept in memory. What a bound folds or drops shows in metrics and in /api/v1/coverage."`
 	Web        Web        `yaml:"web" help:"The HTTP interface. Address, TLS and users are set by flags."`
@@ -100,6 +102,15 @@ type Models struct {
 // Budget is what false insights may cost.
 type Budget struct {
 	FalseInsightsPerDay float64 `yaml:"false_insights_per_day" default:"5" min:"0" max:"1000" help:"How many false insights an account may raise in a day. Thresholds follow from it, and insights beyond it are kept and marked as suppressed. 0 is no bound."`
+}
+
+// AllPacks stands for every shipped pack.
+const AllPacks = "all"
+
+// Rules names packages of rules.
+type Rules struct {
+	Packs []string `yaml:"packs" default:"all" enum:"all|aws|azure|alibaba|ibm|gcp|kubernetes" help:"Which of the shipped packs are in use, as a list, which may be empty. A single rule is taken out of use by a rule of your own with its id and dormant: true."`
+	Files []string `yaml:"files" kind:"path" help:"Files and folders with packages of your own. A rule in them takes the place of the shipped one of the same id. A rule with errors disables itself only, which the log, /api/v1/rules and the metric insightd_rules tell."`
 }
 
 // Catalog names catalogue files.
@@ -172,8 +183,11 @@ func Load(path string) (*Config, error) {
 
 // Parse reads a configuration. name stands in errors, and relative paths are
 // left as they are. The error is an Errors.
-func Parse(name string, b []byte) (*Config, error) {
-	c := Default()
+func Parse(name string, b []byte) (*Config, error) { return ParseOver(Default(), name, b) }
+
+// ParseOver is Parse with other defaults: what the text does not say stays as it
+// is in c, which is written to.
+func ParseOver(c *Config, name string, b []byte) (*Config, error) {
 	p := &parser{file: name, at: map[string]position{}}
 	p.parse(b, reflect.ValueOf(c).Elem())
 	if len(p.errs) == 0 {
@@ -221,6 +235,9 @@ func (p *parser) check(c *Config) {
 	}
 	p.checkLimits(c)
 	p.checkNetworks(&c.Networks)
+	if i := slices.Index(c.Rules.Packs, AllPacks); i >= 0 && len(c.Rules.Packs) > 1 {
+		p.report(fmt.Sprintf("rules.packs[%d]", i), quote(AllPacks)+" beside others", "it alone, or names of packs", "remove it, or the others")
+	}
 	p.checkTokens(c.Web.Tokens)
 }
 

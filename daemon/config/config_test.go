@@ -51,6 +51,7 @@ func TestDefaults(t *testing.T) {
 			Insights: InsightsStore{Retention: 93 * 24 * time.Hour},
 		},
 		Models: Models{WarmUp: 24 * time.Hour, Budget: Budget{FalseInsightsPerDay: 5}},
+		Rules:  Rules{Packs: []string{AllPacks}},
 		Limits: Limits{Series: 200_000, SeriesPerAccount: 100_000, ModelStates: 200_000, Identities: 50_000, OpenInsights: 1000},
 		Web: Web{Limits: WebLimits{
 			MaxBodySize: 64 << 20, MaxDecompressedSize: 1 << 30, MaxQueryRange: 400 * 24 * time.Hour,
@@ -88,6 +89,7 @@ func TestFull(t *testing.T) {
 		},
 		GeoIP:   GeoIP{Country: "testdata/geo/country.mmdb", ASN: "/usr/share/GeoIP/asn.mmdb"},
 		Models:  Models{WarmUp: 3 * day, DataEvents: true, Budget: Budget{FalseInsightsPerDay: 0.5}},
+		Rules:   Rules{Packs: []string{"aws", "kubernetes"}, Files: []string{"testdata/rules/ours"}},
 		Catalog: Catalog{Files: []string{"testdata/catalog/ours.yml"}},
 		Limits:  Limits{Series: 1_000_000, SeriesPerAccount: 500_000, ModelStates: 300_000, Identities: 50_000, OpenInsights: 1000},
 		Web: Web{
@@ -120,8 +122,8 @@ func TestBad(t *testing.T) {
 	}{
 		{"unknown_key", []string{
 			`3:5: storage.events: found the unknown key "retension", expected one of retention, max_size; did you mean "retention"?`,
-			`4:1: found the unknown key "retention", expected one of sources, lateness, future, storage, identities, networks, geoip, models, catalog, limits, web; the key is known elsewhere: storage.events.retention, storage.series.retention, storage.insights.retention`,
-			`5:1: found the unknown key "web.listen-address", expected one of sources, lateness, future, storage, identities, networks, geoip, models, catalog, limits, web; remove it, or see the reference of all keys`,
+			`4:1: found the unknown key "retention", expected one of sources, lateness, future, storage, identities, networks, geoip, models, rules, catalog, limits, web; the key is known elsewhere: storage.events.retention, storage.series.retention, storage.insights.retention`,
+			`5:1: found the unknown key "web.listen-address", expected one of sources, lateness, future, storage, identities, networks, geoip, models, rules, catalog, limits, web; remove it, or see the reference of all keys`,
 		}},
 		{"wrong_type", []string{
 			`1:10: sources: found the string "logs", expected a list; put "- " before each element, or brackets around them all`,
@@ -164,8 +166,9 @@ func TestBad(t *testing.T) {
 			`5:28: sources[3].provider: found "asw", expected `,
 			`6:11: lateness: found 1d, expected less than storage.events.retention, which is 1d; shorten the one or lengthen the other`,
 			`10:20: networks.vpn[1]: found 10.0.0.0/8 a second time, it is at 9:15 already, expected each network once; remove one of the two`,
-			`11:44: limits.series_per_account: found 3000, expected at most limits.series, which is 2000; lower the one or raise the other`,
-			`12:59: web.limits.max_decompressed_size: found 1GB, expected at least web.limits.max_body_size, which is 2GB; raise the one or lower the other`,
+			`11:22: rules.packs[1]: found "all" beside others, expected it alone, or names of packs; remove it, or the others`,
+			`12:44: limits.series_per_account: found 3000, expected at most limits.series, which is 2000; lower the one or raise the other`,
+			`13:59: web.limits.max_decompressed_size: found 1GB, expected at least web.limits.max_body_size, which is 2GB; raise the one or lower the other`,
 		}},
 		{"tokens", []string{
 			`4:16: web.tokens[0].scopes[0]: found "write", expected one of ingest, read, admin`,

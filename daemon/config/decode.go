@@ -317,7 +317,12 @@ func setDefaults(v reflect.Value) {
 	}
 	for i := range v.NumField() {
 		f := v.Field(i)
-		if d := v.Type().Field(i).Tag.Get("default"); d != "" {
+		switch d := v.Type().Field(i).Tag.Get("default"); {
+		case d == "":
+		case f.Kind() == reflect.Slice: // Of one element.
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+			f.Index(0).Set(reflect.ValueOf(mustParse(scalars[f.Type().Elem()], d)))
+		default:
 			f.Set(reflect.ValueOf(mustParse(scalars[f.Type()], d)))
 		}
 		setDefaults(f)

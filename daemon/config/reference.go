@@ -30,7 +30,7 @@ func keys(list []Key, section string, t reflect.Type) []Key {
 		inner := k.Name
 		if ft.Kind() == reflect.Slice {
 			k.Type, ft, inner = "list of ", ft.Elem(), inner+"[]"
-			k.Default = "[]"
+			k.Default = "[" + k.Default + "]"
 		}
 		s := scalars[ft]
 		switch {
