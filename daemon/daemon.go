@@ -95,6 +95,7 @@ type Daemon struct {
 	stopping  teardown
 	config    atomic.Pointer[config.Config]
 	reloaded  reloadState
+	rules     atomic.Pointer[ruleset]
 	log       *eventlog.Log
 	remake    string // why the views are made anew; empty where they are not
 	series    *tsdb.DB
@@ -130,7 +131,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}()
 	d.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("insightd"), d.reloaded.collector(),
+		versioncollector.NewCollector("insightd"), d.reloaded.collector(), rulesCollector{d},
 	)
 	c, err := d.loadConfig()
 	if err != nil {
@@ -164,7 +165,13 @@ func New(o Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	eo := engineOptions(c, enricher)
+	known, err := loadRules(c)
+	if err != nil {
+		return nil, err
+	}
+	known.tell(o.Logger)
+	d.rules.Store(known)
+	eo := engineOptions(c, enricher, known)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry
 	eo.StateDir, eo.GatherSamples, eo.PushIdle = o.statePath(), gatherSamples, o.PushIdle
 	eo.Sources = func() []engine.SourceFrontier { return d.sources.frontiers() }

@@ -17,7 +17,7 @@ import (
 // not know the file.
 
 // engineOptions are what the configuration says to the engine.
-func engineOptions(c *config.Config, enricher *current) engine.Options {
+func engineOptions(c *config.Config, enricher *current, r *ruleset) engine.Options {
 	return engine.Options{
 		Network: func(a netip.Addr) event.Network { return enricher.Load().Network(a) },
 		Locate: func(a netip.Addr) (geo.Point, bool) {
@@ -25,6 +25,7 @@ func engineOptions(c *config.Config, enricher *current) engine.Options {
 			return geo.Point{Latitude: s.Latitude, Longitude: s.Longitude}, known
 		},
 		Settings: settings(c),
+		Rules:    r.set,
 	}
 }
 

@@ -57,7 +57,12 @@ func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error)
 	}
 	defer series.Close()
 	defer store.Close()
-	eo := engineOptions(c, enricher)
+	known, err := loadRules(c)
+	if err != nil {
+		return nil, err
+	}
+	known.tell(o.Logger)
+	eo := engineOptions(c, enricher, known)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, o.statePath()
 	if ro.Reinterpret {
 		x := enricher.Load()

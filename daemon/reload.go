@@ -24,7 +24,7 @@ func (d *Daemon) loadConfig() (*config.Config, error) {
 }
 
 // Reload reads the configuration again and puts it in force: sources, tokens,
-// and all of enrichment (networks, identities, catalogue, GeoIP). Everything that can
+// rules, and all of enrichment (networks, identities, catalogue, GeoIP). Everything that can
 // fail is done first; on error the old configuration stays as it was. Other
 // keys are read at the start only, and a change of one is told.
 func (d *Daemon) Reload() (err error) {
@@ -41,11 +41,16 @@ func (d *Daemon) Reload() (err error) {
 	if err != nil {
 		return err
 	}
+	r, err := loadRules(c)
+	if err != nil {
+		return err
+	}
 	if err := d.sources.apply(c.Sources); err != nil {
 		return fmt.Errorf("changing sources: %w", err)
 	}
 	d.intake.enricher.Store(x)
 	d.api.SetTokens(known)
+	d.useRules(r)
 	for _, key := range waiting(d.config.Load(), c) {
 		d.logger.Warn("A change of the configuration waits for a restart", "key", key)
 	}

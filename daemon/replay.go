@@ -149,7 +149,12 @@ func openTemporary(o ReplayOptions) (t *temporary, err error) {
 	if err != nil {
 		return nil, err
 	}
-	eo := engineOptions(o.Config, enricher)
+	known, err := loadRules(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	known.tell(o.Logger)
+	eo := engineOptions(o.Config, enricher, known)
 	eo.Log, eo.Insights, eo.Logger, eo.Now, eo.Clean = t.log, t.store, o.Logger, o.Now, o.Clean
 	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
 	if t.engine, err = engine.New(eo); err != nil {

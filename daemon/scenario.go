@@ -46,7 +46,7 @@ func (l *ScenarioLine) Check(yaml []byte) error {
 
 // Run reads records to the end and returns what was found.
 func (l *ScenarioLine) Run(ctx context.Context, yaml []byte, records io.Reader, now time.Time) (scenario.Output, error) {
-	c, err := config.Parse("the scenario's settings", yaml)
+	c, err := scenarioConfig(yaml)
 	if err != nil {
 		return scenario.Output{}, err
 	}
@@ -58,6 +58,19 @@ func (l *ScenarioLine) Run(ctx context.Context, yaml []byte, records io.Reader, 
 		return scenario.Output{}, err
 	}
 	return scenarioOutput(r)
+}
+
+// scenarioConfig is the configuration of a scenario's settings. One that says
+// nothing of rules has none: it is about models, and what rules find of its traffic
+// is for their own tests.
+func scenarioConfig(yaml []byte) (*config.Config, error) {
+	return config.ParseOver(scenarioDefaults(), "the scenario's settings", yaml)
+}
+
+func scenarioDefaults() *config.Config {
+	c := config.Default()
+	c.Rules.Packs = nil
+	return c
 }
 
 // scenarioOutput is a report as scenarios see it.

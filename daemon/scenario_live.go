@@ -24,7 +24,7 @@ const (
 // Live pushes records when they are delivered and moves the line on meanwhile:
 // what arrives is judged provisionally, and finally at the watermark.
 func (l *ScenarioLine) Live(ctx context.Context, yaml []byte, deliveries *scenario.Deliveries) (scenario.Output, error) {
-	c, err := config.Parse("the scenario's settings", yaml)
+	c, err := scenarioConfig(yaml)
 	if err != nil {
 		return scenario.Output{}, err
 	}

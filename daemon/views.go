@@ -133,7 +133,9 @@ func (d *Daemon) restore(ctx context.Context) error {
 func (d *Daemon) configure(ctx context.Context, c *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	err := d.engine.Configure(ctx, settings(c), d.intake.enricher.Load().Versions())
+	versions := d.intake.enricher.Load().Versions()
+	versions["rules"] = d.rules.Load().set.Hash()
+	err := d.engine.Configure(ctx, settings(c), versions)
 	if err != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}

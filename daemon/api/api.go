@@ -84,6 +84,9 @@ type Knowledge interface {
 	Identity(ctx context.Context, id string) (insight.Profile, bool, error)
 	// IdentityClass is the class of an identity by now, empty where it has none.
 	IdentityClass(stream event.StreamKey, identity string) string
+	// Rules lists the rules in force, and those with errors, in order of file and
+	// id.
+	Rules(context.Context) []insight.RuleStatus
 	// Bands says what was expected of every series that the selector matches.
 	Bands(ctx context.Context, selector string, from, to time.Time, step time.Duration) ([]insight.Band, error)
 }

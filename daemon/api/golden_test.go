@@ -18,6 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens in testdata/api anew")
 
+// goldenRule is asked once a rule has found something, which is in no answer before.
+const goldenRule = "insight-rule.json"
+
 const goldenDir = "../../testdata/api"
 
 // golden is one request of the golden run. Its body is pushed where there is
@@ -95,7 +98,6 @@ func goldens(w *world) []golden {
 		get("identity.json", "/api/v1/identities/{id}", "/api/v1/identities/0a1b2c3d"),
 		get("bands.json", "/api/v1/bands", "/api/v1/bands?selector=activity_events&start=2026-03-09T11:50:00Z&end=2026-03-09T12:00:00Z&step=5m"),
 		get("coverage.json", "/api/v1/coverage", "/api/v1/coverage"),
-		get("rules.json", "/api/v1/rules", "/api/v1/rules"),
 		get("alerts.json", "/api/v1/alerts", "/api/v1/alerts"),
 		get("status-sources.json", "/api/v1/status/sources", "/api/v1/status/sources"),
 		get("query.json", "/api/v1/query", "/api/v1/query?query="+e("sum by (operation) (sum_over_time(activity_events[1h]))")),
@@ -110,6 +112,8 @@ func goldens(w *world) []golden {
 		fails("error-insight-filter.json", "/api/v1/insights", "/api/v1/insights?filter="+e(`identiy="anna"`), http.StatusBadRequest),
 		fails("error-not-found.json", "/api/v1/insights/{id}", "/api/v1/insights/unknown", http.StatusNotFound),
 		fails("error-query.json", "/api/v1/query", "/api/v1/query?query="+e("sum("), http.StatusBadRequest),
+		get(goldenRule, "/api/v1/insights/{id}", "/api/v1/insights/"+w.ids["rule"]),
+		get("rules.json", "/api/v1/rules", "/api/v1/rules"),
 		{"push.json", http.MethodPost, "/api/v1/events", "/api/v1/events", `{"Records":[` + push + `,{"no":"record"},` + push + `]}`, http.StatusOK},
 		{"push-rejected.json", http.MethodPost, "/api/v1/events", "/api/v1/events", `[{"no":"record"}]`, http.StatusBadRequest},
 	}
@@ -122,6 +126,10 @@ func TestGoldens(t *testing.T) {
 	doc := loadOpenAPI(t)
 	var index []golden
 	for _, g := range goldens(w) {
+		if g.File == goldenRule {
+			_, err := w.insights.Put(worldRule())
+			require.NoError(t, err)
+		}
 		var body *strings.Reader
 		code, header, got := 0, http.Header(nil), []byte(nil)
 		if g.Body != "" {

@@ -238,6 +238,36 @@ func (w *world) putInsights() {
 		_, err := w.insights.Put(in)
 		require.NoError(w.t, err)
 	}
+	rule := worldRule()
+	w.ids["rule"] = rule.ID
+}
+
+// worldRule is what a rule found. It is put where it is wanted.
+func worldRule() insight.Insight {
+	rule := insight.Insight{
+		Type: insight.TypeRule, Provider: "aws", Account: worldAccount, Region: "eu-central-1", Object: "bucket-opened",
+		Service: "s3.amazonaws.com", Operation: "PutBucketPolicy", State: insight.StateStart, Incident: "00aa11bb22cc33dd",
+		Statistics: insight.Statistics{Insight: insight.Average{Average: 1}, InsightDuration: 1, InsightCount: 1},
+	}
+	rule.Identity, rule.IdentityKind, rule.Confidence, rule.Score, rule.Severity = worldDeploy, "role", 0.8, 1.398, insight.SeverityHigh
+	rule.Start, rule.Detected, rule.Alert = worldNow.Add(-8*time.Minute), worldNow.Add(-8*time.Minute), insight.Alert{Reason: "no notifier is configured"}
+	rule.KRI, rule.Attack, rule.SampleEventIDs = "Data and Kubernetes", []string{"T1530"}, []string{"event-026"}
+	rule.Summary = "A bucket was opened to the world: deploy called s3.amazonaws.com:PutBucketPolicy"
+	rule.Filter = fmt.Sprintf(`provider="aws" account=%q identity=%q service="s3.amazonaws.com" operation="PutBucketPolicy" uid="event-026"`, worldAccount, worldDeploy)
+	rule.Reasons = []insight.Reason{
+		{Feature: "operation", Observed: "PutBucketPolicy", Usual: "", Contribution: 0.699, Text: "operation is PutBucketPolicy, equal PutBucketPolicy"},
+		{Feature: "requestParameters.bucketPolicy..Principal", Observed: `["*"]`, Usual: "", Contribution: 0.699, Text: `requestParameters.bucketPolicy..Principal is ["*"], contains *`},
+	}
+	rule.Rule = &insight.Rule{
+		ID: "bucket-opened", Version: "2", Hash: "6b1f7a2e90c4d358", Package: "ours", Title: "A bucket was opened to the world",
+		Description: "Its policy allows everybody.", References: []string{"https://example.com/buckets"},
+		Runbook: &insight.Runbook{
+			What: "Everybody can read what the bucket holds.", Check: "aws s3api get-bucket-policy-status", Step: "Block public access of the bucket.",
+			Rollback: "Allow it again.", Escalate: "Where the bucket holds data of customers.",
+		},
+	}
+	rule.ID = insight.ID(rule.Type, event.StreamKey{Provider: rule.Provider, Account: rule.Account}, rule.Region, rule.Object, rule.Identity, rule.Start)
+	return rule
 }
 
 // liveInsights shows insights as series, as the daemon does.
@@ -355,6 +385,19 @@ func (worldKnowledge) Bands(_ context.Context, selector string, from, to time.Ti
 	}
 	b.Expected[0], b.Upper[0] = math.NaN(), math.Inf(1) // Nothing was learned yet.
 	return []insight.Band{b}, nil
+}
+
+// Rules are one that fires, one in shadow, and one that cannot be used.
+func (worldKnowledge) Rules(context.Context) []insight.RuleStatus {
+	return []insight.RuleStatus{
+		{
+			ID: "bucket-opened", Package: "ours", File: "rules/ours.yml", Line: 4, Version: "2", Hash: "6b1f7a2e90c4d358", Title: "A bucket was opened to the world",
+			Description: "Its policy allows everybody.", Severity: "High", Type: "boolean", Attack: []string{"T1530"}, KRI: "Data and Kubernetes",
+			State: insight.RuleActive, Confidence: 0.8, Findings: 1,
+		},
+		{ID: "many-reads", Package: "ours", File: "rules/ours.yml", Line: 20, Hash: "0c9d8e7f6a5b4c3d", Title: "Many secrets are read", Severity: "Medium", Type: "aggregate", State: insight.RuleShadow, WindowSeconds: 600, Confidence: 0.65},
+		{ID: "broken", Package: "rules/ours.yml", File: "rules/ours.yml", Line: 31, State: insight.RuleError, Problem: `rules/ours.yml:31:5: rule "broken": found the operator "equals", expected one of the operators; did you mean "equal"?`},
+	}
 }
 
 func (worldKnowledge) Coverage(context.Context) (insight.Coverage, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 // The types of this file have the shape of Prometheus' rules and alerts, so that
-// what lists those lists detectors and insights.
+// what lists those lists detectors, rules and insights.
 
 type alert struct {
 	Labels      labels.Labels `json:"labels"`
@@ -43,6 +43,7 @@ type rule struct {
 	Annotations    labels.Labels `json:"annotations"`
 	Alerts         []alert       `json:"alerts"`
 	Health         string        `json:"health"`
+	LastError      string        `json:"lastError,omitempty"`
 	EvaluationTime float64       `json:"evaluationTime"`
 	LastEvaluation time.Time     `json:"lastEvaluation"`
 	Type           string        `json:"type"`
@@ -99,8 +100,8 @@ func (a *API) alerts(*request) (any, error) {
 	}{all}, nil
 }
 
-// rules answers every detector as a group with one rule. Its parameters are
-// Prometheus'.
+// rules answers every detector as a group with one rule, and every package of rules
+// as a group. Its parameters are Prometheus'.
 func (a *API) rules(q *request) (any, error) {
 	typ := q.oneOf("type", "alert", "record")
 	names, groups, files := q.texts("rule_name[]"), q.texts("rule_group[]"), q.texts("file[]")
@@ -131,9 +132,69 @@ func (a *API) rules(q *request) (any, error) {
 		}
 		out = append(out, ruleGroup{Name: d.typ, File: ruleFile, Rules: []rule{r}, Interval: 60, LastEvaluation: d.last})
 	}
+	last := time.Time{}
+	for i := range c.Streams {
+		if w := c.Streams[i].Watermark; w != nil && w.After(last) {
+			last = w.UTC()
+		}
+	}
+	byRule := map[string][]alert{}
+	for _, al := range active[insight.TypeRule] {
+		id := al.Labels.Get("object")
+		byRule[id] = append(byRule[id], al)
+	}
+	for _, s := range a.o.Knowledge.Rules(q.ctx) {
+		if typ == "record" || !wanted(names, s.ID) || !wanted(groups, s.Package) || !wanted(files, s.File) {
+			continue
+		}
+		if n := len(out); n == 0 || out[n-1].File != s.File || out[n-1].Name != s.Package {
+			out = append(out, ruleGroup{Name: s.Package, File: s.File, Interval: 60, LastEvaluation: last})
+		}
+		g := &out[len(out)-1]
+		g.Rules = append(g.Rules, packaged(&s, byRule[s.ID], bare, last))
+	}
 	return struct {
 		Groups []ruleGroup `json:"groups"`
 	}{out}, nil
+}
+
+// packaged is a rule of a package.
+func packaged(s *insight.RuleStatus, active []alert, bare bool, last time.Time) rule {
+	r := rule{
+		State: "inactive", Name: s.ID, Query: fmt.Sprintf("%s{insight_type=%q,object=%q}", insight.MetricConfidence, insight.TypeRule, s.ID),
+		KeepFiringFor: float64(s.WindowSeconds), Alerts: []alert{}, Health: "ok", LastError: s.Problem, LastEvaluation: last, Type: "alerting",
+	}
+	switch s.State {
+	case insight.RuleError:
+		r.Health = "err"
+	case insight.RuleDormant:
+		r.Health = "unknown"
+	}
+	if s.Severity != "" {
+		r.Labels = labels.FromStrings("severity", strings.ToLower(s.Severity))
+	}
+	b := labels.NewScratchBuilder(10)
+	for name, value := range map[string]string{
+		"summary": s.Title, "description": s.Description, "stage": string(s.State), "kind": s.Type, "version": s.Version, "hash": s.Hash,
+		"kri": s.KRI, "attack": strings.Join(s.Attack, " "),
+	} {
+		if value != "" {
+			b.Add(name, value)
+		}
+	}
+	if s.State != insight.RuleError {
+		b.Add("confidence", format(s.Confidence))
+		b.Add("findings", strconv.FormatUint(s.Findings, 10))
+	}
+	b.Sort()
+	r.Annotations = b.Labels()
+	if len(active) > 0 {
+		r.State = "firing"
+	}
+	if !bare {
+		r.Alerts = append(r.Alerts, active...)
+	}
+	return r
 }
 
 // detector is what coverage says of a detector in all streams and regions.

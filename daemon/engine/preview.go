@@ -131,6 +131,7 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	if !s.begun || s.position.due() {
 		return nil
 	}
+	s.adopt() // No record is being carried out.
 	if now.Sub(s.position.done) > openWindow+s.set.Lateness {
 		p.clear() // It is catching up: what is told then is final.
 		return nil

@@ -41,8 +41,8 @@ func (o *Options) rulesInForce() *rules.Set {
 	return none
 }
 
-// SetRules puts rules in force: for each stream from its next watermark on. Rules
-// whose conditions are as they were keep their windows.
+// SetRules puts rules in force: for what arrives from now on, and for what becomes
+// final from each stream's next watermark on. Rules whose conditions are as they were keep their windows.
 func (e *Engine) SetRules(set *rules.Set) { e.o.ruleset.Store(set) }
 
 // adopt has the stream use the rules that are in force.

@@ -195,7 +195,7 @@ func (e *Engine) swap(s, fresh *stream) {
 	s.mtx.Lock()
 	fresh.mtx.Lock()
 	fresh.open, fresh.future, fresh.relearned = s.open, s.future, s.relearned
-	fresh.late = s.late
+	fresh.late, fresh.rules.findings = s.late, s.rules.findings
 	fresh.snapshot, fresh.preview = s.snapshot, s.preview
 	fresh.preview.detach()
 	fresh.insights = e.o.Insights

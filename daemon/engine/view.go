@@ -144,7 +144,7 @@ func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
 		}
 	}
 	active, shadow := s.ruleCoverage()
-	reason := fmt.Sprintf("%s look at this account", plural(active, "rule", "rules"))
+	reason := plural(active, "rule looks", "rules look") + " at this account"
 	if shadow > 0 {
 		reason += fmt.Sprintf(", and %d in shadow", shadow)
 	}
