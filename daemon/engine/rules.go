@@ -42,7 +42,8 @@ func (o *Options) rulesInForce() *rules.Set {
 }
 
 // SetRules puts rules in force: for what arrives from now on, and for what becomes
-// final from each stream's next watermark on. Rules whose conditions are as they were keep their windows.
+// final from each stream's next watermark on. Rules whose conditions are as they were
+// keep their windows.
 func (e *Engine) SetRules(set *rules.Set) { e.o.ruleset.Store(set) }
 
 // adopt has the stream use the rules that are in force.
