@@ -385,3 +385,59 @@ func TestCoverageTellsOfRules(t *testing.T) {
 	last := c[len(c)-1]
 	require.Equal(t, insight.DetectorCoverage{InsightType: insight.TypeRule, State: "ready", Reason: "4 rules look at this account, and 1 in shadow"}, last)
 }
+
+// TestWhatWasConfirmedOfARuleStaysQuiet: within what a user confirmed as normal a
+// rule's findings are not told, beyond it they are, and the budget has no part in
+// it.
+func TestWhatWasConfirmedOfARuleStaysQuiet(t *testing.T) {
+	l := newLine(t, func(o *Options) {
+		withRules(t, officeRules)(o)
+		o.Settings.BudgetPerDay = 0.001
+	})
+	stop := func(day int) event.Event {
+		return call(fmt.Sprintf("stop%d", day), epoch.Add(time.Duration(day)*24*time.Hour+10*time.Hour), "anna", trail, "StopLogging", event.OutcomeSuccess)
+	}
+	elsewhere := moved([]event.Event{stop(5)}, "192.0.2.7", "FR")
+	l.deliver(t, slices.Concat(office(7), []event.Event{stop(3), stop(4)}, elsewhere))
+	l.reach(t, epoch.Add(3*24*time.Hour+12*time.Hour))
+	first := l.byRule(t)["trail-stopped"][0]
+	require.Empty(t, first.Suppressed)
+	f := l.give(t, first.ID, insight.Down, "planned")
+	require.NoError(t, l.engine.Finish(context.Background()))
+	found := l.byRule(t)["trail-stopped"]
+	require.Len(t, found, 3)
+	require.Contains(t, found[1].Suppressed, f.ID)
+	require.Empty(t, found[2].Suppressed)
+	require.Equal(t, featureEnvelope, found[2].Reasons[len(found[2].Reasons)-1].Feature)
+	require.Empty(t, l.engine.list()[0].openBy)
+}
+
+// TestRulesGoByTodaysWords: a rebuild that interprets events anew shows rules what
+// they are today, with their records.
+func TestRulesGoByTodaysWords(t *testing.T) {
+	var moved []event.Event
+	for _, e := range offences() {
+		if e.Operation == "PutBucketPolicy" {
+			e.Operation = "OldName"
+		}
+		moved = append(moved, e)
+	}
+	l := newLine(t, withRules(t, officeRules))
+	l.deliver(t, append(office(6), moved...))
+	require.NoError(t, l.engine.Finish(context.Background()))
+	require.NotContains(t, l.byRule(t), "open-bucket")
+
+	o := l.engine.o
+	o.Reinterpret = func(e *event.Event) {
+		if e.Operation == "OldName" {
+			e.Operation = "PutBucketPolicy"
+		}
+	}
+	require.NoError(t, l.store.ResetSince(time.Time{}))
+	require.NoError(t, Forget(o.StateDir))
+	again, err := New(o)
+	require.NoError(t, err)
+	require.NoError(t, again.Rebuild(context.Background()))
+	l.engine = again
+	require.Len(t, l.byRule(t)["open-bucket"], 1)
+}
