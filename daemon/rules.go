@@ -107,11 +107,11 @@ func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
 	listed := map[place]bool{}
 	for i := range r.problems {
 		p := &r.problems[i]
-		if at := (place{p.File, p.Rule}); p.Warning || listed[at] {
+		at := place{p.File, p.Rule}
+		if p.Warning || listed[at] {
 			continue
-		} else {
-			listed[at] = true
 		}
+		listed[at] = true
 		out = append(out, insight.RuleStatus{
 			ID: cmp.Or(p.Rule, p.File), Package: p.File, File: p.File, Line: p.Line, State: insight.RuleError, Problem: p.Error(),
 		})

@@ -71,8 +71,8 @@ func NewState(l Limits) *State {
 }
 
 // Fork returns a state that begins as st is. What is evaluated with it leaves st
-// as it was; st must not change while the fork is in use. It costs next to
-// nothing: windows are copied as they are touched.
+// as it was. It costs next to nothing: windows are copied as they are touched, and
+// until then they are those of st, with what st learns meanwhile.
 func (st *State) Fork() *State {
 	return &State{limits: st.limits, windows: map[windowKey]*window{}, parent: st}
 }

@@ -86,8 +86,10 @@ type collector struct {
 
 // Describe sends the descriptions of the streams' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped, c.swallowed, c.envelopes, c.lapsed, c.thumbs,
-		c.ruleFindings, c.ruleEvents, c.ruleCandidates, c.ruleMatches, c.ruleWindows, c.ruleEntries, c.ruleDropped, c.ruleEvicted, c.ruleTooLate} {
+	for _, d := range []*prometheus.Desc{
+		c.watermark, c.final, c.series, c.folded, c.told, c.evicted, c.attached, c.capped, c.forgotten, c.snapshot, c.skipped, c.swallowed, c.envelopes, c.lapsed, c.thumbs,
+		c.ruleFindings, c.ruleEvents, c.ruleCandidates, c.ruleMatches, c.ruleWindows, c.ruleEntries, c.ruleDropped, c.ruleEvicted, c.ruleTooLate,
+	} {
 		ch <- d
 	}
 }
