@@ -130,10 +130,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			typ  prometheus.ValueType
 			n    uint64
 		}{
-			{c.ruleEvents, prometheus.CounterValue, st.Events}, {c.ruleCandidates, prometheus.CounterValue, st.Candidates},
-			{c.ruleMatches, prometheus.CounterValue, st.Matches}, {c.ruleDropped, prometheus.CounterValue, st.Dropped},
-			{c.ruleEvicted, prometheus.CounterValue, st.Evicted}, {c.ruleTooLate, prometheus.CounterValue, st.TooLate},
-			{c.ruleWindows, prometheus.GaugeValue, uint64(st.Windows)}, {c.ruleEntries, prometheus.GaugeValue, uint64(st.Entries)},
+			{c.ruleEvents, prometheus.CounterValue, st.Events},
+			{c.ruleCandidates, prometheus.CounterValue, st.Candidates},
+			{c.ruleMatches, prometheus.CounterValue, st.Matches},
+			{c.ruleDropped, prometheus.CounterValue, st.Dropped},
+			{c.ruleEvicted, prometheus.CounterValue, st.Evicted},
+			{c.ruleTooLate, prometheus.CounterValue, st.TooLate},
+			{c.ruleWindows, prometheus.GaugeValue, uint64(st.Windows)},
+			{c.ruleEntries, prometheus.GaugeValue, uint64(st.Entries)},
 		} {
 			ch <- prometheus.MustNewConstMetric(x.desc, x.typ, float64(x.n), p, a)
 		}
