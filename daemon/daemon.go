@@ -182,7 +182,7 @@ func New(o Options) (_ *Daemon, err error) {
 	d.series.AddLive(d.engine)
 	d.series.AddLive(insightSeries{d.insights})
 	if d.vitals, err = vitals.New(vitals.Options{
-		Gatherer: d.registry, Skip: []string{insight.MetricConfidence}, Now: o.Now, Logger: o.Logger, Registerer: d.registry,
+		Gatherer: d.registry, Skip: []string{insight.MetricConfidence, insight.MetricIncident}, Now: o.Now, Logger: o.Logger, Registerer: d.registry,
 	}); err != nil {
 		return nil, err
 	}

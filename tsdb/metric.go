@@ -11,6 +11,7 @@ const (
 	MetricInsightObserved   = "insight_observed"
 	MetricInsightExpected   = "insight_expected"
 	MetricInsightUpper      = "insight_upper"
+	MetricIncident          = "incident_confidence"
 
 	// MetricHeartbeat is written by this package alone: it gives an empty head a
 	// time to stand at before history is written.
@@ -34,6 +35,7 @@ const (
 	LabelNetwork      = "network"
 	LabelID           = "id"
 	LabelInsightType  = "insight_type"
+	LabelIncident     = "incident"
 	LabelObject       = "object"
 )
 
@@ -117,6 +119,11 @@ var Metrics = []Metric{
 		Name:   MetricInsightUpper,
 		Help:   "The rate a minute beyond which the insight starts, in each minute in which it was active.",
 		Labels: insightLabels,
+	},
+	{
+		Name:   MetricIncident,
+		Help:   "Confidence of an incident, 0 to 1, in each minute in which one of its insights was active.",
+		Labels: []string{LabelIncident, LabelProvider, LabelAccount, LabelIdentity},
 	},
 }
 

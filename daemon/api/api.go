@@ -41,6 +41,8 @@ type Insights interface {
 	Active() []insight.Insight
 	Incidents(insight.IncidentQuery) ([]insight.Incident, string, error)
 	Incident(id string) (insight.Incident, []insight.Insight, bool)
+	// OpenIncidents returns those with an insight that goes on and is not suppressed.
+	OpenIncidents() []insight.Incident
 	// Watch returns the changes to come, until ctx ends or the reader has fallen
 	// behind, and those since the change of number after.
 	Watch(ctx context.Context, after uint64) (changes <-chan insight.Change, past []insight.Change, complete bool)

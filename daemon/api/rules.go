@@ -80,28 +80,57 @@ func format(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 // activeAlerts are the alerts of the insights that go on, by type. Suppressed
 // ones are not told.
-func (a *API) activeAlerts() (all []alert, byType map[string][]alert) {
-	all, byType = []alert{}, map[string][]alert{}
+func (a *API) activeAlerts() map[string][]alert {
+	byType := map[string][]alert{}
 	for _, i := range a.o.Insights.Active() {
-		if i.Suppressed != "" {
-			continue
+		if i.Suppressed == "" {
+			byType[i.Type] = append(byType[i.Type], a.newAlert(&i))
 		}
-		al := a.newAlert(&i)
-		all = append(all, al)
-		byType[i.Type] = append(byType[i.Type], al)
 	}
-	return all, byType
+	return byType
 }
 
+// incidentRule names the rule whose alerts are the incidents.
+const incidentRule = "Incident"
+
+// incidentAlerts are the incidents that go on as alerts: whatever an incident has
+// of insights, it is one alert. Its labels stay the same while it grows.
+func (a *API) incidentAlerts() []alert {
+	out := []alert{}
+	for _, in := range a.o.Insights.OpenIncidents() {
+		b := labels.NewScratchBuilder(5)
+		for name, value := range map[string]string{
+			labels.AlertName: incidentRule, "incident": in.ID, "provider": in.Provider, "account": in.Account, "identity": in.Identity,
+		} {
+			if value != "" {
+				b.Add(name, value)
+			}
+		}
+		b.Sort()
+		out = append(out, alert{
+			Labels: b.Labels(),
+			Annotations: labels.FromStrings(
+				"title", in.Title, "summary", in.Summary, "severity", strings.ToLower(string(in.Severity)),
+				"confidence", format(in.Confidence), "confidenceLevel", in.ConfidenceLevel,
+				"insights", strconv.Itoa(in.Insights), "insightTypes", strings.Join(in.Types, " "), "incident", a.o.ExternalURL+"/api/v1/incidents/"+in.ID),
+			State:    "firing",
+			ActiveAt: in.Start,
+			Value:    format(in.Confidence),
+		})
+	}
+	return out
+}
+
+// alerts answers the incidents that go on: six insights of one takeover are one
+// alert. The insights are with the rules.
 func (a *API) alerts(*request) (any, error) {
-	all, _ := a.activeAlerts()
 	return struct {
 		Alerts []alert `json:"alerts"`
-	}{all}, nil
+	}{a.incidentAlerts()}, nil
 }
 
-// rules answers every detector as a group with one rule, and every package of rules
-// as a group. Its parameters are Prometheus'.
+// rules answers the incidents and every detector as a group with one rule, and
+// every package of rules as a group. Its parameters are Prometheus'.
 func (a *API) rules(q *request) (any, error) {
 	typ := q.oneOf("type", "alert", "record")
 	names, groups, files := q.texts("rule_name[]"), q.texts("rule_group[]"), q.texts("file[]")
@@ -114,8 +143,29 @@ func (a *API) rules(q *request) (any, error) {
 		return nil, err
 	}
 	wanted := func(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
-	_, active := a.activeAlerts()
+	active := a.activeAlerts()
+	last := time.Time{}
+	for i := range c.Streams {
+		if w := c.Streams[i].Watermark; w != nil && w.After(last) {
+			last = w.UTC()
+		}
+	}
 	out := []ruleGroup{}
+	if typ != "record" && wanted(names, incidentRule) && wanted(groups, incidentRule) && wanted(files, ruleFile) {
+		r := rule{
+			State: "inactive", Name: incidentRule, Query: insight.MetricIncident, Alerts: []alert{}, Health: "ok",
+			LastEvaluation: last, Type: "alerting",
+			Annotations: labels.FromStrings("summary", "Insights of one identity, or of one cause, within an hour."),
+		}
+		alerts := a.incidentAlerts()
+		if len(alerts) > 0 {
+			r.State = "firing"
+		}
+		if !bare {
+			r.Alerts = alerts
+		}
+		out = append(out, ruleGroup{Name: incidentRule, File: ruleFile, Rules: []rule{r}, Interval: 60, LastEvaluation: last})
+	}
 	for _, d := range detectors(c, active) {
 		if typ == "record" || !wanted(names, d.typ) || !wanted(groups, d.typ) || !wanted(files, ruleFile) {
 			continue
@@ -131,12 +181,6 @@ func (a *API) rules(q *request) (any, error) {
 			r.Alerts = append(r.Alerts, active[d.typ]...)
 		}
 		out = append(out, ruleGroup{Name: d.typ, File: ruleFile, Rules: []rule{r}, Interval: 60, LastEvaluation: d.last})
-	}
-	last := time.Time{}
-	for i := range c.Streams {
-		if w := c.Streams[i].Watermark; w != nil && w.After(last) {
-			last = w.UTC()
-		}
 	}
 	byRule := map[string][]alert{}
 	for _, al := range active[insight.TypeRule] {

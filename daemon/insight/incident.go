@@ -3,6 +3,7 @@ package insight
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +22,14 @@ type Incident struct {
 	State State     `json:"state"`
 	Start time.Time `json:"startTime"`
 	End   time.Time `json:"endTime,omitzero"`
-	// Confidence and Severity are the highest of the insights'.
-	Confidence      float64  `json:"confidence"`
-	ConfidenceLevel string   `json:"confidenceLevel"`
-	Severity        Severity `json:"severity"`
+	// Confidence is that of the surest insight, and more where rules and models
+	// both found something (agreed).
+	Confidence      float64 `json:"confidence"`
+	ConfidenceLevel string  `json:"confidenceLevel"`
+	// Severity is the highest of the insights'.
+	Severity Severity `json:"severity"`
+	// Title says who it is about and what happened, in order.
+	Title string `json:"title"`
 	// Summary is that of the insight of which we are most confident.
 	Summary  string   `json:"summary"`
 	Types    []string `json:"insightTypes"`
@@ -32,6 +37,19 @@ type Incident struct {
 	Insights int      `json:"insights"`
 	// Suppressed is how many of the insights were not notified.
 	Suppressed int `json:"suppressed"`
+	// Timeline is what happened, in order of start. Lists leave it out.
+	Timeline []Step `json:"timeline,omitempty"`
+}
+
+// Step is the start of an insight in an incident.
+type Step struct {
+	Time       time.Time `json:"time"`
+	ID         string    `json:"id"`
+	Type       string    `json:"insightType"`
+	Severity   Severity  `json:"severity"`
+	Confidence float64   `json:"confidence"`
+	Summary    string    `json:"summary"`
+	Suppressed string    `json:"suppressed,omitempty"`
 }
 
 // IncidentQuery asks for incidents. A field at its zero value asks for nothing.
@@ -131,7 +149,39 @@ func (s *Store) Incident(id string) (Incident, []Insight, bool) {
 	for n, i := range members {
 		out[n] = *i
 	}
-	return incident(members), out, true
+	in := incident(members)
+	for _, i := range members {
+		in.Timeline = append(in.Timeline, Step{
+			Time: seconds(i.Start), ID: i.ID, Type: i.Type, Severity: i.Severity, Confidence: i.Confidence,
+			Summary: i.Summary, Suppressed: i.Suppressed,
+		})
+	}
+	return in, out, true
+}
+
+// OpenIncidents returns the incidents that insights which go on and are not suppressed
+// belong to, in order of start and id.
+func (s *Store) OpenIncidents() []Incident {
+	return s.incidentsOf(slices.DeleteFunc(s.Active(), func(i Insight) bool { return i.Suppressed != "" }))
+}
+
+// incidentsOf sums up the incidents of insights, in order of start and id.
+func (s *Store) incidentsOf(list []Insight) []Incident {
+	txn := s.db.Txn(false)
+	seen := map[string]bool{"": true}
+	var out []Incident
+	for n := range list {
+		id := list[n].Incident
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if m := members(txn, id); len(m) > 0 {
+			out = append(out, incident(m))
+		}
+	}
+	slices.SortFunc(out, func(a, b Incident) int { return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID)) })
+	return out
 }
 
 // members are the insights of an incident, in order of start, without those that
@@ -190,30 +240,58 @@ func (in *Incident) close() {
 	in.Start, in.End = seconds(in.Start), seconds(in.End)
 }
 
-// incident sums insights up. There is at least one.
+// incident sums insights up. There is at least one. What nobody was told of says
+// how sure and how bad an incident is only where there is nothing else.
 func incident(members []*Insight) Incident {
 	var in Incident
-	var best *Insight
+	told := make([]*Insight, 0, len(members))
 	for _, i := range members {
 		in.join(i)
-		if severityRank[i.Severity] > severityRank[in.Severity] {
-			in.Severity = i.Severity
-		}
 		if i.Suppressed != "" {
 			in.Suppressed++
-		}
-		if best == nil || cmp.Or(cmp.Compare(i.Confidence, best.Confidence), best.Start.Compare(i.Start), strings.Compare(best.ID, i.ID)) > 0 {
-			best = i
+		} else {
+			told = append(told, i)
 		}
 		in.Types = append(in.Types, i.Type)
 		if i.Region != "" {
 			in.Regions = append(in.Regions, i.Region)
 		}
 	}
+	if len(told) == 0 {
+		told = members
+	}
+	var best *Insight
+	for _, i := range told {
+		if severityRank[i.Severity] > severityRank[in.Severity] {
+			in.Severity = i.Severity
+		}
+		if best == nil || cmp.Or(cmp.Compare(i.Confidence, best.Confidence), best.Start.Compare(i.Start), strings.Compare(best.ID, i.ID)) > 0 {
+			best = i
+		}
+	}
 	in.close()
-	in.Confidence, in.ConfidenceLevel, in.Summary = best.Confidence, Level(best.Confidence), best.Summary
+	in.Confidence = agreed(told)
+	in.ConfidenceLevel, in.Summary, in.Title = Level(in.Confidence), best.Summary, title(&in, told)
 	in.Types, in.Regions = distinct(in.Types), distinct(in.Regions)
 	return in
+}
+
+// agreed is how sure an incident of insights is. That models agree is in their
+// insights' confidence already (it says how often insights with so many other
+// types beside them were right), so the surest counts. Rules know nothing of
+// models: where both found something, the less sure side takes away half of its
+// confidence of what doubt is left.
+func agreed(told []*Insight) float64 {
+	var rule, model float64
+	for _, i := range told {
+		if i.Type == TypeRule {
+			rule = max(rule, i.Confidence)
+		} else {
+			model = max(model, i.Confidence)
+		}
+	}
+	doubt := (1 - max(rule, model)) * (1 - min(rule, model)/2)
+	return math.Round(100*(1-doubt)) / 100
 }
 
 // several stands for more than one identity while an incident is summed up. No

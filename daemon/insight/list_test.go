@@ -157,7 +157,7 @@ func TestIncidents(t *testing.T) {
 	require.Equal(t, c.End, list[0].End)
 	require.Equal(t, Incident{
 		ID: "x", Provider: "aws", Account: "111122223333", Identity: a.Identity, State: StateStart, Start: a.Start,
-		Confidence: 0.99, ConfidenceLevel: "High", Severity: SeverityHigh, Summary: "the surer one",
+		Confidence: 0.93, ConfidenceLevel: "High", Severity: SeverityMedium, Summary: a.Summary, Title: "user-0: unusual call rate",
 		Types: []string{TypeAPICallRate}, Regions: []string{"eu-central-1", "us-east-1"}, Insights: 2, Suppressed: 1,
 	}, list[1])
 
@@ -191,6 +191,10 @@ func TestIncidents(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 2, one.Insights)
 	require.Equal(t, a.ID, members[0].ID)
+	require.Equal(t, []Step{
+		{Time: a.Start, ID: a.ID, Type: a.Type, Severity: a.Severity, Confidence: a.Confidence, Summary: a.Summary},
+		{Time: b.Start, ID: b.ID, Type: b.Type, Severity: b.Severity, Confidence: b.Confidence, Summary: b.Summary, Suppressed: "budget"},
+	}, one.Timeline)
 	_, _, ok = s.Incident("z")
 	require.False(t, ok)
 	_, _, ok = s.Incident("")

@@ -93,6 +93,9 @@ var (
 	descConfidence = prometheus.NewDesc(MetricConfidence,
 		"Confidence in an insight that goes on and is not suppressed, from 0 to 1. Of many, only the 2,000 surest are here.",
 		[]string{"id", "insight_type", "provider", "account", "region", "identity", "object", "severity"}, nil)
+	descIncident = prometheus.NewDesc(MetricIncident,
+		"Confidence in an incident with an insight that goes on and is not suppressed, from 0 to 1. Of many, only those of the 2,000 surest insights are here.",
+		[]string{"incident", "provider", "account", "identity"}, nil)
 	descActive = prometheus.NewDesc("insightd_insights_active",
 		"Insights that go on.", []string{"suppressed"}, nil)
 	descProvisional = prometheus.NewDesc("insightd_insights_provisional",
@@ -112,7 +115,7 @@ type collector struct{ s *Store }
 
 // Describe sends the descriptions of the insights' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descConfidence, descActive, descProvisional, descShare, descStored, descWatchers, descJournal} {
+	for _, d := range []*prometheus.Desc{descConfidence, descIncident, descActive, descProvisional, descShare, descStored, descWatchers, descJournal} {
 		ch <- d
 	}
 }
@@ -126,8 +129,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- m
 	}
-	for _, i := range c.s.surest(maxConfidence) {
+	surest := c.s.surest(maxConfidence)
+	for _, i := range surest {
 		gauge(descConfidence, i.Confidence, i.ID, i.Type, i.Provider, i.Account, i.Region, i.Identity, i.Object, string(i.Severity))
+	}
+	for _, in := range c.s.incidentsOf(surest) {
+		gauge(descIncident, in.Confidence, in.ID, in.Provider, in.Account, in.Identity)
 	}
 	t := c.s.Totals()
 	gauge(descActive, float64(t.Active-t.Suppressed), "false")

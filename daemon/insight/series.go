@@ -40,7 +40,7 @@ type LiveSeries struct {
 
 const minuteMillis = int64(time.Minute / time.Millisecond)
 
-// LiveSeries returns the series of insights that match all of ms, with a sample
+// LiveSeries returns the series of insights and incidents that match all of ms, with a sample
 // for each minute in which the insight was active, from mint to maxt, both
 // inclusive and in Unix milliseconds. As with all our series, the sample of a
 // minute stands at its end. There is none for minutes that have not ended, for
@@ -54,18 +54,17 @@ func (s *Store) LiveSeries(mint, maxt int64, ms ...*labels.Matcher) []LiveSeries
 			wanted = append(wanted, n)
 		}
 	}
-	if len(wanted) == 0 || mint > maxt {
+	if mint > maxt {
 		return nil
+	}
+	incidents := s.incidentSeries(mint, maxt, ms)
+	if len(wanted) == 0 {
+		return incidents
 	}
 	var out []LiveSeries
 	for _, i := range s.during(mint, maxt, ms) {
-		first := floorMinute(i.Start.UnixMilli()) + minuteMillis
-		last := maxt
-		if !i.Active() {
-			last = min(maxt, floorMinute(i.End.UnixMilli())+minuteMillis)
-		}
 		// The first end of a minute that is not before mint.
-		first = max(first, floorMinute(mint+minuteMillis-1))
+		first, last := max(i.firstMinute(), floorMinute(mint+minuteMillis-1)), i.lastMinute(maxt)
 		if first > last {
 			continue
 		}
@@ -82,7 +81,7 @@ func (s *Store) LiveSeries(mint, maxt int64, ms ...*labels.Matcher) []LiveSeries
 			out = append(out, l)
 		}
 	}
-	return out
+	return append(out, incidents...)
 }
 
 // during returns, in order of start, the insights that can have a sample from

@@ -53,7 +53,7 @@ func TestLiveSeries(t *testing.T) {
 	f(ms(0), ms(60), active.ID, nil, match(labels.MatchEqual, labels.MetricName, "activity_events"))
 
 	all := s.LiveSeries(ms(0), ms(60))
-	require.Len(t, all, 8)
+	require.Len(t, all, 10, "four of each insight, and one of each incident")
 	values := map[string]float64{}
 	for _, l := range all {
 		if l.Labels.Get("id") == over.ID {

@@ -161,7 +161,11 @@ func TestAlertRules(t *testing.T) {
 			}
 			a, b, c := r.Data[0], r.Data[1], r.Data[2]
 			require.Equal(t, UID, a.DatasourceUID)
-			require.Equal(t, "confidence", a.QueryType)
+			ofInsight := a.QueryType == "confidence"
+			if !ofInsight {
+				require.Equal(t, "promql", a.QueryType)
+				require.Equal(t, "incident_confidence", a.Model["expr"])
+			}
 			target(t, r.Title, jsonOf(t, a.Model))
 			require.Equal(t, "__expr__", b.DatasourceUID)
 			require.Equal(t, "reduce", b.Model["type"])
@@ -180,14 +184,23 @@ func TestAlertRules(t *testing.T) {
 				"id": "de2e", "insight_type": "ApiCallRateInsight", "provider": "aws", "account": "111122223333",
 				"region": "eu-central-1", "identity": "arn:aws:iam::111122223333:user/anna", "object": "ec2.amazonaws.com:RunInstances",
 			}
+			said := []string{"93%", labels["identity"], labels["object"], labels["account"], labels["region"]}
+			link, account := "insightd-insight/?var-insight=de2e", "insightd-insight/?var-insight=de2e"
+			if !ofInsight {
+				labels = map[string]string{"incident": "5f0c", "provider": "aws", "account": labels["account"], "identity": labels["identity"]}
+				said = []string{"93%", labels["identity"], labels["account"]}
+				link, account = "insightd-identity/?var-identity="+labels["identity"], "insightd-overview/?var-account=111122223333"
+			}
 			require.Contains(t, render(t, r.Annotations["summary"], labels), labels["identity"])
 			text := render(t, r.Annotations["description"], labels)
-			for _, v := range []string{"93%", labels["identity"], labels["object"], labels["account"], labels["region"]} {
+			for _, v := range said {
 				require.Contains(t, text, v)
 			}
 			require.NotContains(t, text, "\n")
-			require.Equal(t, "https://grafana.example.com/sub/d/insightd-insight/?var-insight=de2e", render(t, r.Annotations["insight_url"], labels))
+			const dashboards = "https://grafana.example.com/sub/d/"
+			require.Equal(t, dashboards+link, render(t, r.Annotations["insight_url"], labels))
 			delete(labels, "identity") // Of an account's own insight.
+			require.Equal(t, dashboards+account, render(t, r.Annotations["insight_url"], labels))
 			require.NotContains(t, render(t, r.Annotations["description"], labels), "by")
 			require.NotContains(t, render(t, r.Annotations["summary"], labels), "by")
 

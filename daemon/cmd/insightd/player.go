@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -223,25 +222,4 @@ func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup keeps the handler quiet.
 func (h quietHandler) WithGroup(name string) slog.Handler {
 	return quietHandler{h.Handler.WithGroup(name)}
-}
-
-// printInsights prints the insights of an answer.
-func printInsights(w io.Writer, data json.RawMessage) error {
-	var page struct{ Insights []insight.Record }
-	if err := json.Unmarshal(data, &page); err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	if len(page.Insights) == 0 {
-		_, err := fmt.Fprintln(w, "no insights match")
-		return err
-	}
-	list := make([]insight.Insight, 0, len(page.Insights))
-	for _, r := range page.Insights {
-		d := r.InsightDetails
-		list = append(list, insight.Insight{
-			ID: r.SharedEventID, Type: d.InsightType, Region: r.Region, Start: d.StartTime, End: d.EndTime,
-			Confidence: d.Confidence, Severity: d.Severity, Summary: d.Summary, Suppressed: d.Suppressed,
-		})
-	}
-	return printTable(w, list)
 }

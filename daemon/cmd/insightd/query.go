@@ -65,6 +65,16 @@ func addQuery(app *kingpin.Application, commands map[string]command) {
 		return c.show(ctx, t, "/api/v1/insights", v, printInsights)
 	}
 
+	inc := cmd.Command("incidents", "List incidents, a line each: the insights of one identity within an hour.")
+	which := inc.Arg("filter", "name=value, such as state=active account=111122223333.").StringMap()
+	commands[inc.FullCommand()] = func(ctx context.Context, t *terminal) error {
+		v := url.Values{}
+		for name, value := range *which {
+			v.Set(name, value)
+		}
+		return c.show(ctx, t, "/api/v1/incidents", v, printIncidents)
+	}
+
 	ev := cmd.Command("events", "Search events.")
 	filter := ev.Arg("filter", `The filter language, such as identity=~".*/anna" outcome="error".`).Default("").String()
 	limit := ev.Flag("limit", "How many at the most.").Default("20").Int()

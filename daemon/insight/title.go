@@ -1,0 +1,74 @@
+package insight
+
+import (
+	"fmt"
+	"strings"
+)
+
+// titleMost is how many things that happened a title names.
+const titleMost = 4
+
+// happened are the words of titles for the types of insight.
+var happened = map[string]string{
+	TypeAPICallRate:      "unusual call rate",
+	TypeAPIErrorRate:     "unusual errors",
+	TypeIP:               "unusual address",
+	TypeAk:               "unusual use of an access key",
+	TypePolicyChange:     "unusual change of permissions",
+	TypePasswordChange:   "unusual change of a password",
+	TypeTrailConcealment: "concealment of the trail",
+	TypeFirstAction:      "sensitive calls never made before",
+	TypeOutOfHours:       "unusual hour",
+	TypeRisk:             "risk above its usual",
+	TypeImpossibleTravel: "impossible travel",
+	TypeLoginFailure:     "failed sign-ins",
+	TypeMassDeletion:     "mass deletion",
+	TypeLogGap:           "silence of the log",
+}
+
+// title says in a line who an incident is about and what happened, in order of
+// start: "anna: unusual address, then unusual change of permissions (3)".
+func title(in *Incident, told []*Insight) string {
+	type thing struct {
+		words string
+		n     int
+	}
+	var things []thing
+next:
+	for _, i := range told {
+		words := happened[i.Type]
+		if i.Type == TypeRule && i.Rule != nil {
+			words = strings.TrimSuffix(i.Rule.Title, ".")
+		}
+		if words == "" {
+			words = i.Type
+		}
+		for n := range things {
+			if things[n].words == words {
+				things[n].n++
+				continue next
+			}
+		}
+		things = append(things, thing{words, 1})
+	}
+	var b strings.Builder
+	switch who := in.Identity; {
+	case who != "":
+		b.WriteString(who[strings.LastIndexByte(strings.TrimSuffix(who, "/"), '/')+1:])
+	case in.Account != "":
+		b.WriteString("account " + in.Account)
+	default:
+		b.WriteString(in.Provider)
+	}
+	for n, t := range things[:min(len(things), titleMost)] {
+		b.WriteString([]string{": ", ", then "}[min(n, 1)])
+		b.WriteString(t.words)
+		if t.n > 1 {
+			fmt.Fprintf(&b, " (%d)", t.n)
+		}
+	}
+	if more := len(things) - titleMost; more > 0 {
+		fmt.Fprintf(&b, ", and %d more", more)
+	}
+	return b.String()
+}
