@@ -10,6 +10,7 @@ import (
 	"github.com/insightd/insightd/daemon/enrich"
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
 )
 
 const (
@@ -34,7 +35,51 @@ const (
 	farEvents = 200
 	farOthers = 5
 	farDays   = 3
+	// A person who begins to behave like a program: active in so many hours in a
+	// row, so many more than ever before in so many days.
+	busyHoursInRow = 16
+	busyHoursMore  = 4
+	busyDays       = 5
 )
+
+// busyRun counts the hours in a row in which an identity is active.
+type busyRun struct {
+	hour            int32 // the last one, since 1970
+	length, longest int   // of this run, and of those before it
+}
+
+// add takes in an event. Events come in order of time; a late one counts nothing.
+func (r *busyRun) add(hour int32) {
+	switch {
+	case hour <= r.hour && r.length > 0:
+		return
+	case hour == r.hour+1:
+		r.length++
+	default:
+		r.longest = max(r.longest, r.length)
+		r.length = 1
+	}
+	r.hour = hour
+}
+
+// likeProgram returns the reason that a person has begun to behave like a program:
+// no sleep in so many hours, which is not the person's way. ok is false where that
+// is not so. It says nothing of a score: whose key is in a script's hands is told
+// by other insights.
+func (w *who) likeProgram(m models.Minute) (r insight.Reason, ok bool) {
+	run := w.busy
+	alive := run.hour - int32(run.length) - int32(w.first.Unix()/3600) // hours, before the run began
+	if w.kind != event.KindHuman && w.kind != event.KindRoot || alive < 24*busyDays || int32(m/60) > run.hour+1 ||
+		run.length < busyHoursInRow || run.length < run.longest+busyHoursMore {
+		return r, false
+	}
+	return insight.Reason{
+		Feature: insight.FeatureAutomation, Observed: float64(run.length), Usual: float64(run.longest),
+		Text: fmt.Sprintf("active in %d hours in a row, as a program is; %s before", run.length, map[bool]string{
+			true: fmt.Sprintf("never in more than %d", run.longest), false: "never in two",
+		}[run.longest > 1]),
+	}, true
+}
 
 // classes are the identities of a stream that behave like programs, with the
 // reason. They are made anew when the watermark has moved.

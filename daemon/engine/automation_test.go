@@ -159,3 +159,53 @@ func BenchmarkAutomated(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/identity")
 }
+
+// A person who works by day and then goes on through the night is told as what
+// looks like a program, in whatever insight there is.
+func TestPersonLikeAProgram(t *testing.T) {
+	l := newLine(t, nil)
+	var events []event.Event
+	add := func(who string, at time.Time) {
+		e := call(fmt.Sprintf("p%06d", len(events)), at, who, "ec2.amazonaws.com", "DescribeInstances", event.OutcomeSuccess)
+		e.Actor.Kind = event.KindHuman
+		events = append(events, e)
+	}
+	begin := epoch.Truncate(24 * time.Hour)
+	for h := range 10*24 + 8 {
+		at := begin.Add(time.Duration(h)*time.Hour + 7*time.Minute)
+		add("always", at)
+		if day := h % 24; day >= 8 && day < 17 || h >= 9*24+8 {
+			add("anna", at)
+		}
+		if day := h % 24; day >= 8 && day < 17 {
+			add("bert", at)
+		}
+	}
+	l.deliver(t, events)
+	require.NoError(t, l.engine.Finish(context.Background()))
+	s := l.engine.list()[0]
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	m := minuteOf(events[len(events)-1].Time)
+	f := func(who, want string) {
+		t.Helper()
+		in := insight.Insight{Type: insight.TypePolicyChange, Score: 4}
+		for range 2 { // A revision says it once more, not twice.
+			s.confide(&in, call("", begin, who, "", "", event.OutcomeSuccess).Actor.Identity, 0, m)
+		}
+		if want == "" {
+			require.Empty(t, in.Reasons, who)
+			return
+		}
+		require.Len(t, in.Reasons, 1)
+		require.Equal(t, insight.FeatureAutomation, in.Reasons[0].Feature)
+		require.Zero(t, in.Reasons[0].Contribution)
+		require.Equal(t, want, in.Reasons[0].Text)
+	}
+	f("anna", "active in 24 hours in a row, as a program is; never in more than 9 before")
+	f("bert", "")
+	f("always", "")
+	f("nobody", "")
+	m += 120
+	f("anna", "") // She has stopped.
+}

@@ -46,12 +46,19 @@ func (s *stream) confide(in *insight.Insight, who string, live int, m models.Min
 		c = ofEvent(in.Score)
 	}
 	in.Confidence = math.Round(100*c) / 100
-	in.Reasons = slices.DeleteFunc(slices.Clone(in.Reasons), func(r insight.Reason) bool { return r.Feature == insight.FeatureAgreement })
+	in.Reasons = slices.DeleteFunc(slices.Clone(in.Reasons), func(r insight.Reason) bool {
+		return r.Feature == insight.FeatureAgreement || r.Feature == insight.FeatureAutomation
+	})
 	if len(agreeing) > 0 {
 		in.Reasons = append(in.Reasons, insight.Reason{
 			Feature: insight.FeatureAgreement, Observed: float64(len(agreeing)), Usual: 0.0,
 			Text: fmt.Sprintf("also within two hours: %s", strings.Join(agreeing, ", ")),
 		})
+	}
+	if y, known := s.symbols.byName[who]; known && who != "" && s.identities[y] != nil {
+		if r, ok := s.identities[y].likeProgram(m); ok {
+			in.Reasons = append(in.Reasons, r)
+		}
 	}
 }
 

@@ -39,6 +39,8 @@ type who struct {
 	// starts are the minutes of the day of the first events of its last active
 	// days: a ring, by days.
 	starts [startsKept]uint16
+	// busy are the hours in a row in which it was active.
+	busy busyRun
 	// riskDay and riskTotal sum the catalogue's risk tiers of its operations, on
 	// its last active day and ever.
 	riskDay, riskTotal uint64
@@ -228,6 +230,7 @@ func (w *who) observe(e *event.Event, t *symbols, operation, region, agent symbo
 	w.riskDay += uint64(e.Risk)
 	w.riskTotal += uint64(e.Risk)
 	w.hours[e.Time.Hour()]++
+	w.busy.add(int32(e.Time.Unix() / 3600))
 	if raw := e.Actor.RawType; raw != "" && len(w.userTypes) < 8 && !slices.Contains(w.userTypes, raw) {
 		w.userTypes = append(w.userTypes, t.name(t.of(raw)))
 	}

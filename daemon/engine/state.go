@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 6
+const stateVersion = 7
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -227,6 +227,9 @@ func (w *who) fields(d *codec) {
 			w.starts[i] = uint16(n)
 		}
 	}
+	integer(d, &w.busy.hour)
+	integer(d, &w.busy.length)
+	integer(d, &w.busy.longest)
 	integer(d, &w.riskDay)
 	integer(d, &w.riskTotal)
 	list(d, &w.userTypes, d.text)

@@ -167,6 +167,10 @@ const SuppressedByBudget = "budget: "
 // of insight the same identity had shortly before; confidence takes it in.
 const FeatureAgreement = "agreement"
 
+// FeatureAutomation is the feature of the reason that says that a person has begun
+// to behave like a program. It contributes nothing to a score.
+const FeatureAutomation = "automation"
+
 // Reason is one part of why an insight was raised. The contributions of an
 // insight's reasons add up to its score.
 type Reason struct {
