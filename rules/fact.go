@@ -57,6 +57,11 @@ const (
 	Class
 	Risk
 	UID
+	// FirstUse and DaysUsed say what was known of the call before the event. They
+	// are of who keeps such knowledge, and null where nobody does, or where too
+	// little is known.
+	FirstUse // "account" where nobody of the account made the call before, "identity" where others did
+	DaysUsed // on how many days the identity made the call before
 	numFields
 )
 
@@ -68,10 +73,13 @@ var fieldNames = [numFields]string{
 	IdentityKind: "identity_kind", UserName: "user_name", UserType: "user_type", Session: "session",
 	Credential: "credential", MFA: "mfa", IP: "ip", Country: "country", ASN: "asn", Network: "network",
 	UserAgent: "user_agent", UserAgentFamily: "user_agent_family", Resource: "resource",
-	Class: "class", Risk: "risk", UID: "uid",
+	Class: "class", Risk: "risk", UID: "uid", FirstUse: "first_use", DaysUsed: "days_used",
 }
 
 func (f Field) String() string { return fieldNames[f] }
+
+// history reports whether the fact is about what came before the event.
+func (f Field) history() bool { return f == FirstUse || f == DaysUsed }
 
 // cadf says which fields stand for names of CADF. Those that IBM's records say
 // themselves are read there, and taken from the field for every other provider.

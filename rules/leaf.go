@@ -133,6 +133,9 @@ func (c *compiler) place(ref *factRef, name string, at place) {
 		ref.kind, ref.field = refField, Operation
 	case int(field) < int(numFields) && slices.Contains(fieldNames[:], name) && (ref.path == nil || field == Resource || field == Class):
 		ref.kind, ref.field = refField, field
+		if field.history() {
+			c.extension(c.rule, at, name)
+		}
 	default:
 		ref.kind = refRecord
 		if f, ok := cadf[name+keysOf(ref.path)]; ok {
@@ -267,7 +270,7 @@ func (c *compiler) fits(l *leaf, at place) {
 	switch l.fact.field {
 	case MFA:
 		want = kindBool
-	case ASN, Risk:
+	case ASN, Risk, DaysUsed:
 		want = kindNumber
 	}
 	wrong := func(v *Value) bool { return v.kind != want && v.kind != kindNull }

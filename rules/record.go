@@ -16,6 +16,13 @@ func (p *probe) Raw() []byte {
 	return nil
 }
 
+// Fact tells what the event says. What came before it is known to who evaluates, and
+// not yet to who reads: a rule that goes by it may look into the record.
+func (p *probe) Fact(f Field) Value {
+	p.asked = p.asked || f.history()
+	return p.Facts.Fact(f)
+}
+
 // readsRecord reports whether the program may look into the record.
 func (p *program) readsRecord() bool {
 	for _, ref := range p.refs {

@@ -97,13 +97,18 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	}
 	w.rest(m)
 	w.observe(e, s.symbols, n.api, n.region, n.agent)
+	var a *api
+	if w.name != enrich.Hidden { // The hidden are many.
+		a = w.api(n.api, m)
+		a.use(int32(e.Time.Unix() / 86400))
+	}
 	s.learner.Observe(w.name, e.Actor.Kind, e.Source.IP, int32(e.Time.Unix()/86400))
 	if !s.teaches(e, w) {
 		return
 	}
 	usual := attributes{n.identity, n.agent, n.code, s.symbols.of(e.Source.Address), n.api}
 	var buf [feedsMost]feed
-	for _, f := range s.feeds(buf[:0], e, n, w.api(n.api, m), w.birth, m, s.storms.stormy(e, n, m)) {
+	for _, f := range s.feeds(buf[:0], e, n, a, w.birth, m, s.storms.stormy(e, n, m)) {
 		if !f.counts {
 			// Calls count from the series' first error on: most have none.
 			if x := s.models[f.key]; x != nil {

@@ -124,6 +124,22 @@ type api struct {
 	first     models.Minute
 	succeeded bool
 	denied    int32 // the last UTC day on which a denied call was counted
+	days      int32 // on how many UTC days it was called
+	day       int32 // the last of them
+}
+
+// habitLapses is after how many days without a call what was a habit is none.
+const habitLapses = 90
+
+// use notes a call on a UTC day.
+func (a *api) use(day int32) {
+	switch {
+	case a.days == 0 || day-a.day > habitLapses:
+		a.days, a.day = 1, day
+	case day > a.day:
+		a.days++
+		a.day = day
+	}
 }
 
 // known is a bounded set of values with how often and when they were seen.

@@ -11,6 +11,9 @@ import (
 // ruleFacts is an event as rules ask about it. One is used for many events.
 type ruleFacts struct {
 	e *event.Event
+	// s is the stream whose knowledge answers what was before the event; nil where
+	// there is none.
+	s *stream
 	// raw returns the record of an event that was read from the log without it;
 	// nil where events have theirs.
 	raw func(*event.Event) []byte
@@ -119,6 +122,12 @@ func (f *ruleFacts) Fact(x rules.Field) rules.Value {
 		return rules.Number(float64(e.Risk))
 	case rules.UID:
 		return rules.TextOrNull(e.UID)
+	case rules.FirstUse:
+		return rules.TextOrNull(f.s.firstUse(e))
+	case rules.DaysUsed:
+		if days, known := f.s.daysUsed(e); known {
+			return rules.Number(float64(days))
+		}
 	}
 	return rules.Value{}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ruling is what a stream knows of rules: those in use, and their windows. Rules
-// teach nothing, and nothing that is learned changes what they find.
+// teach nothing. What is learned they know by the facts first_use and days_used alone.
 type ruling struct {
 	set   *rules.Set
 	state *rules.State
@@ -91,20 +91,22 @@ func (s *stream) readJudged(ctx context.Context, q eventlog.ReadQuery) ([]event.
 	})
 }
 
-// evaluate returns the rules that an event matches. They are good until it is
-// called again.
-func (r *ruling) evaluate(st *rules.State, e *event.Event) []rules.Match {
+// evaluate returns the rules that an event matches, with the windows of st. They are
+// good until it is called again.
+func (s *stream) evaluate(st *rules.State, e *event.Event) []rules.Match {
+	r := &s.rules
 	if r.set.Active() == 0 || !e.Call() {
 		return nil
 	}
 	r.facts.reset(e)
+	r.facts.s = s
 	r.found = r.set.Evaluate(st, &r.facts, r.found[:0])
 	return r.found
 }
 
 // rule raises the insights of the rules that an event matches which is final.
 func (s *stream) rule(e *event.Event, w *who) {
-	list := s.rules.evaluate(s.rules.state, e)
+	list := s.evaluate(s.rules.state, e)
 	for i := range list {
 		s.ruled(&list[i], list, e, w)
 	}
@@ -112,7 +114,7 @@ func (s *stream) rule(e *event.Event, w *who) {
 
 // ruleLate is rule for an event that came after its minute was final.
 func (s *stream) ruleLate(e *event.Event) {
-	list := s.rules.evaluate(s.rules.state, e)
+	list := s.evaluate(s.rules.state, e)
 	if len(list) == 0 {
 		return
 	}
@@ -189,7 +191,7 @@ func (s *stream) foreseeRules(e *event.Event) {
 		p.rules = r.state.Fork()
 	}
 	var w *who
-	for _, x := range r.evaluate(p.rules, e) {
+	for _, x := range s.evaluate(p.rules, e) {
 		if x.State != rules.Fired || len(p.findings) >= foreseenLimit {
 			continue
 		}

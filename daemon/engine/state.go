@@ -263,6 +263,8 @@ func (w *who) fields(d *codec) {
 		integer(d, &(*a).first)
 		d.flag(&(*a).succeeded)
 		integer(d, &(*a).denied)
+		integer(d, &(*a).days)
+		integer(d, &(*a).day)
 	})
 	from := w.addresses != nil
 	if d.flag(&from); from {

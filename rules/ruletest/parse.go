@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ var (
 	caseForm   = regexp.MustCompile(`^(no )?match(?: ([0-9]+))?(?: "((?:[^"\\\n]|\\.)*)")?[ \t]*(?:\n|$)`)
 	ruleForm   = regexp.MustCompile(`^rule (?:"((?:[^"\\\n]|\\.)*)"|(\S+))[ \t]*(?:\n|$)`)
 	recordForm = regexp.MustCompile(`^(?:\+(\S+)[ \t]+)?(?:([0-9]+) times(?: every (\S+))?[ \t]+)?\{`)
+	beforeForm = regexp.MustCompile(`^before(?: on ([0-9]+) days?)?[ \t]+\{`)
 )
 
 func parse(name, text string) (*File, error) {
@@ -63,7 +65,7 @@ func parse(name, text string) (*File, error) {
 		return nil, p.fail("found no match and no \"no match\", expected some")
 	}
 	for _, c := range p.cases {
-		if len(c.records) == 0 {
+		if !slices.ContainsFunc(c.records, func(r record) bool { return r.before == 0 }) {
 			return nil, &Error{name, c.line, 1, "found a case without records, expected some"}
 		}
 	}
@@ -129,7 +131,10 @@ func (p *parser) statement() error {
 	if m := recordForm.FindStringSubmatch(rest); m != nil {
 		return p.record(m)
 	}
-	return p.fail("found %s, expected rule, base, match, no match, or a record", p.found())
+	if m := beforeForm.FindStringSubmatch(rest); m != nil {
+		return p.before(m)
+	}
+	return p.fail("found %s, expected rule, base, match, no match, before, or a record", p.found())
 }
 
 // found shows the line that cannot be read.
@@ -184,7 +189,28 @@ func (p *parser) record(m []string) error {
 			return p.fail("found every %s, expected a time such as 30s or 5m", m[3])
 		}
 	}
-	p.i += len(m[0]) - 1
+	return p.patched(c, r, m[0])
+}
+
+// before reads a record that was seen before those of the case.
+func (p *parser) before(m []string) error {
+	if len(p.cases) == 0 || p.cases[len(p.cases)-1].rule != p.rule {
+		return p.fail("found a record before the rule's first match or no match")
+	}
+	r := record{line: p.line(), after: -1, before: 1}
+	if m[1] != "" {
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n < 1 || n > maxTimes {
+			return p.fail("found before on %s days, expected 1 to %d", m[1], maxTimes)
+		}
+		r.before = n
+	}
+	return p.patched(p.cases[len(p.cases)-1], r, m[0])
+}
+
+// patched reads the object that ends a statement, laid over the base.
+func (p *parser) patched(c *testCase, r record, statement string) error {
+	p.i += len(statement) - 1
 	patch, err := p.json()
 	if err != nil {
 		return err

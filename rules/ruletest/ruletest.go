@@ -63,6 +63,9 @@ type record struct {
 	// times is how often it comes, every so long.
 	times int
 	every time.Duration
+	// before is on how many days it was seen before the case; 0 where it is part
+	// of it.
+	before int
 }
 
 // Result is what became of a case.
@@ -173,15 +176,27 @@ func (f *File) Run(decode Decoder) []Result {
 	return out
 }
 
-// fact is a record as it is evaluated: with its place in time.
+// fact is a record as it is evaluated: with its place in time, and what was seen
+// before it.
 type fact struct {
 	rules.Facts
-	at  time.Time
-	uid string
+	at   time.Time
+	uid  string
+	seen *history
 }
 
 func (f *fact) Time() time.Time { return f.at }
 func (f *fact) UID() string     { return f.uid }
+
+func (f *fact) Fact(x rules.Field) rules.Value {
+	switch x {
+	case rules.FirstUse:
+		return f.seen.first(f.Facts)
+	case rules.DaysUsed:
+		return rules.Number(float64(f.seen.days[callOf(f.Facts)]))
+	}
+	return f.Facts.Fact(x)
+}
 
 func (f *File) run(c *testCase, decode Decoder) Result {
 	r := Result{File: f.Name, Rule: c.rule, Case: c.name, Match: c.match}
@@ -193,6 +208,7 @@ func (f *File) run(c *testCase, decode Decoder) Result {
 	}
 	var events []*fact
 	var lines []int
+	seen := newHistory()
 	for i := range c.records {
 		rec := &c.records[i]
 		facts, err := decode(rec.raw)
@@ -204,12 +220,16 @@ func (f *File) run(c *testCase, decode Decoder) Result {
 			r.Err = &Error{f.Name, rec.line, 1, "found a record that is no call, which rules never see; expected one that is"}
 			return r
 		}
+		if rec.before > 0 {
+			seen.note(facts, rec.before)
+			continue
+		}
 		at := facts.Time()
 		if rec.after >= 0 && len(events) > 0 {
 			at = events[0].at.Add(rec.after)
 		}
 		for n := range rec.times {
-			events = append(events, &fact{facts, at.Add(time.Duration(n) * rec.every), fmt.Sprintf("e%06d", len(events))})
+			events = append(events, &fact{facts, at.Add(time.Duration(n) * rec.every), fmt.Sprintf("e%06d", len(events)), seen})
 			lines = append(lines, rec.line)
 		}
 	}
@@ -233,6 +253,7 @@ func (f *File) run(c *testCase, decode Decoder) Result {
 			}
 		}
 		fired += here
+		seen.note(e.Facts, 1)
 		if rule.Type != rules.Boolean {
 			continue
 		}

@@ -117,7 +117,7 @@ func TestFailures(t *testing.T) {
 	wrong("match\n", `:1:1: found "match", expected rule and its id first`)
 	wrong("rule trail-stopped\nmatch\n", `:2:1: found a case without records, expected some`)
 	wrong("rule trail-stopped\n{}\n", `:2:1: found a record before the rule's first match or no match`)
-	wrong("rule trail-stopped\nmtach\n", `:2:1: found "mtach", expected rule, base, match, no match, or a record`)
+	wrong("rule trail-stopped\nmtach\n", `:2:1: found "mtach", expected rule, base, match, no match, before, or a record`)
 	wrong("rule trail-stopped\nno match 2\n", `:2:1: found "no match 2", expected match and how often, from 1`)
 	wrong("rule trail-stopped\nmatch\n  +5q {}\n", `:3:3: found the time +5q, expected one such as +5m or +1h30m`)
 	wrong("rule trail-stopped\nmatch\n0 times {}\n", `:3:1: found 0 times, expected 1 to 10000`)
