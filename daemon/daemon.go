@@ -169,7 +169,7 @@ func New(o Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	known.tell(o.Logger)
+	known.tell(o.Logger, nil)
 	d.rules.Store(known)
 	eo := engineOptions(c, enricher, known)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.Registerer = d.log, d.series, d.insights, o.Now, o.Logger, d.registry

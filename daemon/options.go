@@ -73,14 +73,17 @@ func newEnricher(c *config.Config) (*enrich.Enricher, error) {
 		cat = catalog.Merge(cat, more)
 	}
 	var ranges []enrich.NetworkRange
-	for class, prefixes := range map[event.Network][]netip.Prefix{
-		event.NetworkCloud:   c.Networks.Cloud,
-		event.NetworkHosting: c.Networks.Hosting,
-		event.NetworkVPN:     c.Networks.VPN,
-		event.NetworkTor:     c.Networks.Tor,
+	for _, of := range []struct {
+		class    event.Network
+		prefixes []netip.Prefix
+	}{
+		{event.NetworkCloud, c.Networks.Cloud},
+		{event.NetworkHosting, c.Networks.Hosting},
+		{event.NetworkVPN, c.Networks.VPN},
+		{event.NetworkTor, c.Networks.Tor},
 	} {
-		for _, p := range prefixes {
-			ranges = append(ranges, enrich.NetworkRange{Prefix: p, Network: class})
+		for _, p := range of.prefixes {
+			ranges = append(ranges, enrich.NetworkRange{Prefix: p, Network: of.class})
 		}
 	}
 	var people []string

@@ -61,7 +61,7 @@ func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	known.tell(o.Logger)
+	known.tell(o.Logger, nil)
 	eo := engineOptions(c, enricher, known)
 	eo.Log, eo.Series, eo.Insights, eo.Now, eo.Logger, eo.StateDir = log, series, store, o.Now, o.Logger, o.statePath()
 	if ro.Reinterpret {
@@ -94,25 +94,12 @@ func part(tell func(part string, done, total int64), name string) func(done, tot
 // redecode has the log make its segments anew under today's decoders and
 // enrichment.
 func redecode(ctx context.Context, log *eventlog.Log, x *enrich.Enricher, progress func(string, int64, int64), o Options) error {
-	again := func(e *event.Event) error {
-		var fresh event.Event
-		if err := event.Decode(e.Provider, e.Raw, &fresh); err != nil {
-			return err
-		}
-		if fresh.Account == "" {
-			fresh.Account = e.Account // What was around the record named it, or the source did.
-		}
-		fresh.Seq, fresh.Received, fresh.Raw = e.Seq, e.Received, e.Raw
-		x.Enrich(&fresh)
-		*e = fresh
-		return nil
-	}
 	tell := func(done, total uint64) {
 		if progress != nil {
 			progress("decoding", int64(done), int64(total))
 		}
 	}
-	r, err := log.Redecode(ctx, again, tell)
+	r, err := log.Redecode(ctx, func(e *event.Event) error { return decodeAgain(x, e) }, tell)
 	if err != nil {
 		return fmt.Errorf("decoding the event log anew: %w", err)
 	}
@@ -120,6 +107,22 @@ func redecode(ctx context.Context, log *eventlog.Log, x *enrich.Enricher, progre
 	if r.Err != nil {
 		o.Logger.Warn("Events that could not be decoded stay as they were", "events", r.Failed, "first", r.Err)
 	}
+	return nil
+}
+
+// decodeAgain makes of a stored event with its raw record what decoder and enrichment
+// make of it now.
+func decodeAgain(x *enrich.Enricher, e *event.Event) error {
+	var fresh event.Event
+	if err := event.Decode(e.Provider, e.Raw, &fresh); err != nil {
+		return err
+	}
+	if fresh.Account == "" {
+		fresh.Account = e.Account // What was around the record named it, or the source did.
+	}
+	fresh.Seq, fresh.Received, fresh.Raw = e.Seq, e.Received, e.Raw
+	x.Enrich(&fresh)
+	*e = fresh
 	return nil
 }
 

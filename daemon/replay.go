@@ -20,6 +20,7 @@ import (
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/source"
 	"github.com/insightd/insightd/models"
+	"github.com/insightd/insightd/rules"
 )
 
 // ReplayOptions say what is replayed.
@@ -32,6 +33,12 @@ type ReplayOptions struct {
 	// Account is the account of records that name none.
 	Account string
 	Config  *config.Config
+	// Rules are files and folders with packages beside those of the configuration.
+	// A rule in them takes the place of any other of its id.
+	Rules []string
+	// Problem is told of what is wrong with rules, or what their authors should
+	// know; it is logged where Problem is nil.
+	Problem func(rules.Problem)
 	// TempDir is where the temporary event log goes; empty is the system's.
 	TempDir string
 	// Memory is about how much memory may be used, in bytes; what does not fit
@@ -79,6 +86,8 @@ type Report struct {
 	Series   map[string]int
 	Insights []insight.Insight
 	Records  []insight.Record
+	// Rules are the rules that were in force, of a replay.
+	Rules []RuleReport
 	// Families are what the series taught, where a replay was Clean.
 	Families []*models.Family
 	// Told counts insights that were told on arrival, Withdrawn those of them
@@ -104,29 +113,47 @@ func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	if err := readAll(ctx, o, t.in); err != nil {
 		return nil, err
 	}
-	if err := judgeAll(ctx, o, t.engine, int64(t.in.accepted.Load())); err != nil {
+	return t.report(ctx, o, t.judge, begun)
+}
+
+// report runs the final pass of a judge over what was read, and tells what it
+// found.
+func (t *temporary) report(ctx context.Context, o ReplayOptions, j *judge, begun time.Time) (*Report, error) {
+	if err := judgeAll(ctx, o, j.engine, int64(t.in.accepted.Load())); err != nil {
 		return nil, err
 	}
-	r, err := report(t.in, t.engine, t.store, begun)
-	if err == nil && o.Clean {
-		r.Families = t.engine.Families()
+	r, err := report(t.in, j.engine, j.store, begun)
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	r.Rules = ruleReports(j.rules.set, j.engine.RuleMatches(), r.Insights, o.Rules)
+	if o.Clean {
+		r.Families = j.engine.Families()
+	}
+	return r, nil
 }
 
 // temporary is a line of which nothing is kept.
 type temporary struct {
-	dir    string
-	log    *eventlog.Log
-	store  *insight.Store
-	engine *engine.Engine
-	in     *intake
+	dir string
+	log *eventlog.Log
+	*judge
+	in *intake
+}
+
+// judge is the second half of a line: the engine, and what it needs to judge by a
+// configuration.
+type judge struct {
+	rules    *ruleset
+	enricher *current
+	store    *insight.Store
+	engine   *engine.Engine
 }
 
 // openTemporary makes the line of a replay, in a folder of its own. The options
 // have their defaults.
-func openTemporary(o ReplayOptions) (t *temporary, err error) {
-	t = &temporary{}
+func openTemporary(o ReplayOptions) (_ *temporary, err error) {
+	t := &temporary{}
 	defer func() {
 		if err != nil {
 			t.close()
@@ -142,31 +169,46 @@ func openTemporary(o ReplayOptions) (t *temporary, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the temporary log: %w", err)
 	}
-	if t.store, err = insight.Open(insight.Options{Logger: o.Logger}); err != nil {
+	if t.judge, err = newJudge(o, t.log, nil); err != nil {
 		return nil, err
 	}
-	enricher, err := enrichment(o.Config)
-	if err != nil {
-		return nil, err
-	}
-	known, err := loadRules(o.Config)
-	if err != nil {
-		return nil, err
-	}
-	known.tell(o.Logger)
-	eo := engineOptions(o.Config, enricher, known)
-	eo.Log, eo.Insights, eo.Logger, eo.Now, eo.Clean = t.log, t.store, o.Logger, o.Now, o.Clean
-	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
-	if t.engine, err = engine.New(eo); err != nil {
-		return nil, err
-	}
-	t.in = &intake{log: t.log, engine: t.engine, enricher: enricher, now: o.Now, logger: o.Logger, onFailure: o.Failed}
+	t.in = &intake{log: t.log, engine: t.engine, enricher: t.enricher, now: o.Now, logger: o.Logger, onFailure: o.Failed}
 	return t, nil
+}
+
+// newJudge makes an engine over a log, under the configuration of the options. stored
+// is the judge as whose configuration understands them events are stored; nil is this
+// one.
+func newJudge(o ReplayOptions, log *eventlog.Log, stored *judge) (*judge, error) {
+	j := &judge{}
+	var err error
+	if j.enricher, err = enrichment(o.Config); err != nil {
+		return nil, err
+	}
+	if j.rules, err = loadRules(o.Config, o.Rules...); err != nil {
+		return nil, err
+	}
+	j.rules.tell(o.Logger, o.Problem)
+	eo := engineOptions(o.Config, j.enricher, j.rules)
+	eo.Log, eo.Logger, eo.Now, eo.Clean = log, o.Logger, o.Now, o.Clean
+	eo.SliceEvents = int(o.Memory / 8 / eventBytes / int64(runtime.GOMAXPROCS(0)))
+	if stored != nil {
+		eo.Reinterpret, eo.Raw = understand(stored.enricher.Load(), j.enricher.Load())
+	}
+	if j.store, err = insight.Open(insight.Options{Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	eo.Insights = j.store
+	if j.engine, err = engine.New(eo); err != nil {
+		j.store.Close()
+		return nil, err
+	}
+	return j, nil
 }
 
 // close lets go of the line, and of its folder.
 func (t *temporary) close() {
-	if t.store != nil {
+	if t.judge != nil {
 		t.store.Close()
 	}
 	if t.log != nil {

@@ -26,20 +26,26 @@ type ruleset struct {
 	problems []rules.Problem
 }
 
-// loadRules reads the packages that a configuration names. A rule with errors
-// disables itself only; a file that is not there is an error of the configuration.
-func loadRules(c *config.Config) (*ruleset, error) {
+// loadRules reads the packages that a configuration names, and then more, whose rules
+// take the place of others. A rule with errors disables itself only; a file that is
+// not there is an error of the configuration.
+func loadRules(c *config.Config, more ...string) (*ruleset, error) {
 	layers, err := shippedRules(packs.Layer(), c.Rules.Packs)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range c.Rules.Files {
-		if _, err := os.Stat(name); err != nil {
-			return nil, fmt.Errorf("reading rules.files: %w", err)
+	for _, own := range []struct {
+		name  string
+		paths []string
+	}{{"rules.files", c.Rules.Files}, {"--rules", more}} {
+		for _, path := range own.paths {
+			if _, err := os.Stat(path); err != nil {
+				return nil, fmt.Errorf("reading %s: %w", own.name, err)
+			}
 		}
-	}
-	if len(c.Rules.Files) > 0 {
-		layers = append(layers, rules.Layer{Paths: c.Rules.Files})
+		if len(own.paths) > 0 {
+			layers = append(layers, rules.Layer{Paths: own.paths})
+		}
 	}
 	r := &ruleset{}
 	r.set, r.problems = rules.Load(layers, rules.Options{})
@@ -68,13 +74,17 @@ func shippedRules(all rules.Layer, names []string) ([]rules.Layer, error) {
 // toldProblems is how many problems of rules are logged one by one.
 const toldProblems = 50
 
-// tell logs what is in use and what is wrong.
-func (r *ruleset) tell(logger *slog.Logger) {
-	for i := range r.problems[:min(toldProblems, len(r.problems))] {
+// tell logs what is in use, and what is wrong where nobody else is told of it.
+func (r *ruleset) tell(logger *slog.Logger, problem func(rules.Problem)) {
+	for i := range r.problems {
 		p := &r.problems[i]
-		if p.Warning {
+		switch {
+		case problem != nil:
+			problem(*p)
+		case i >= toldProblems:
+		case p.Warning:
 			logger.Warn("A rule may not be as it is meant", "rule", p.Rule, "problem", p.Error())
-		} else {
+		default:
 			logger.Error("A rule is not used; insightd check rules shows the same", "rule", p.Rule, "problem", p.Error())
 		}
 	}
@@ -124,7 +134,7 @@ func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
 
 // useRules puts rules in force.
 func (d *Daemon) useRules(r *ruleset) {
-	r.tell(d.logger)
+	r.tell(d.logger, nil)
 	d.rules.Store(r)
 	d.engine.SetRules(r.set)
 }

@@ -103,6 +103,7 @@ func TestRecordIsReadOnce(t *testing.T) {
 	e := event("A")
 	ms := set.Evaluate(st, e, nil)
 	require.Len(t, ms, 2)
+	require.Equal(t, map[string]uint64{"a": 1, "b": 1}, st.Matched())
 	require.Equal(t, 1, e.asked)
 	require.Equal(t, "requestParameters.x is 1, equal 1", ms[0].Leaves[1].String())
 	e = event("Z")

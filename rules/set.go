@@ -148,6 +148,7 @@ func (s *Set) Evaluate(st *State, f Facts, out []Match) []Match {
 			continue
 		}
 		st.stats.Matches++
+		st.matched[p.rule.ID]++
 		if p.window > 0 {
 			out = st.observe(p, bits, out)
 			continue

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,8 @@ type State struct {
 	// swept is the watermark at which windows were last looked through.
 	swept int64
 	stats Stats
+	// matched counts by rule, as Stats.Matches does for all.
+	matched map[string]uint64
 
 	context context
 	probe   probe
@@ -67,14 +70,14 @@ func (k windowKey) compare(l windowKey) int {
 
 // NewState returns a state that remembers nothing.
 func NewState(l Limits) *State {
-	return &State{limits: l.withDefaults(), windows: map[windowKey]*window{}}
+	return &State{limits: l.withDefaults(), windows: map[windowKey]*window{}, matched: map[string]uint64{}}
 }
 
 // Fork returns a state that begins as st is. What is evaluated with it leaves st
 // as it was. It costs next to nothing: windows are copied as they are touched, and
 // until then they are those of st, with what st learns meanwhile.
 func (st *State) Fork() *State {
-	return &State{limits: st.limits, windows: map[windowKey]*window{}, parent: st}
+	return &State{limits: st.limits, windows: map[windowKey]*window{}, matched: map[string]uint64{}, parent: st}
 }
 
 // window returns the window of that key, with room for so many terms.
@@ -174,3 +177,8 @@ func (st *State) Stats() Stats {
 	s.Windows, s.Entries = len(st.windows), st.entries
 	return s
 }
+
+// Matched counts, by the id of the rule, the events that count for it, since the
+// state was made or read: of a rule without a window those that it fired at. The map
+// is a copy.
+func (st *State) Matched() map[string]uint64 { return maps.Clone(st.matched) }

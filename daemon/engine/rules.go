@@ -75,6 +75,21 @@ func (e *Engine) RuleFindings() map[string]uint64 {
 	return out
 }
 
+// RuleMatches counts by rule the events that are final and that its conditions
+// match, in all streams since the daemon started. Of a rule that counts they are
+// those that count, whether it fired or not.
+func (e *Engine) RuleMatches() map[string]uint64 {
+	out := map[string]uint64{}
+	for _, s := range e.list() {
+		s.mtx.Lock()
+		for id, n := range s.rules.state.Matched() {
+			out[id] += n
+		}
+		s.mtx.Unlock()
+	}
+	return out
+}
+
 // readJudged is read with the records that rules look into. It is called by one
 // goroutine at a time.
 func (s *stream) readJudged(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error) {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/rules/catalog"
@@ -130,6 +131,12 @@ func (x *Enricher) Versions() map[string]string {
 		"asn":      x.place.systemVersion,
 		"settings": x.settings,
 	}
+}
+
+// SamePeople reports whether two enrichers tell people from workloads alike. Where they
+// do, one understands by Again what the other has enriched.
+func (x *Enricher) SamePeople(y *Enricher) bool {
+	return slices.EqualFunc(x.people.patterns, y.people.patterns, func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 }
 
 // Network returns the class of the network that an address belongs to.

@@ -127,7 +127,7 @@ func (k *kept) write(truth simulate.Truth, rep *daemon.Report) error {
 		return fmt.Errorf("keeping the insights: %w", err)
 	}
 	k.closers = append(k.closers, insights)
-	return writeRecords(insights, rep)
+	return writeRecords(insights, rep, "")
 }
 
 func (k *kept) close() error {

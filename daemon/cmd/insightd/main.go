@@ -36,6 +36,12 @@ type command func(ctx context.Context, t *terminal) error
 // usageError is an error in how a command was called.
 type usageError struct{ error }
 
+// exitCodeError ends a command that did what it was asked with a code that says what
+// it found.
+type exitCodeError int
+
+func (e exitCodeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // scriptError is an error in a script that a command was given.
 type scriptError struct{ error }
 
@@ -79,11 +85,14 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	defer stop()
 	err = commands[name](ctx, t)
 	var usage usageError
+	var code exitCodeError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitOK
+	case errors.As(err, &code):
+		return int(code)
 	case errors.As(err, &usage):
 		fmt.Fprintf(errw, "insightd: %v; see insightd %s --help\n", err, name)
 		return exitUsage
