@@ -151,8 +151,8 @@ func New(o Options) (_ *Daemon, err error) {
 
 	if d.log, err = eventlog.Open(eventlog.Options{
 		Dir: o.StoragePath, Retention: c.Storage.Events.Retention, MaxBytes: int64(c.Storage.Events.MaxSize),
-		Automated: func() map[string]bool { return d.engine.Automated() },
-		Logger:    o.Logger, Registerer: d.registry, Now: o.Now,
+		Lookups: eventlog.Lookups{Automated: func() map[string]bool { return d.engine.Automated() }, HighRisk: d.highRisk},
+		Logger:  o.Logger, Registerer: d.registry, Now: o.Now,
 	}); err != nil {
 		return nil, fmt.Errorf("opening the event log in %q: %w", o.StoragePath, err)
 	}

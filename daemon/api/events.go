@@ -245,13 +245,17 @@ func (a *API) eventFields(*request) (any, error) {
 	out = append(out, fieldView{
 		Name: filter.IdentityClass,
 		Help: "Automation where the identity behaves like a program, as far as is known by now; user_type=\"Automation\" is the same. Histograms cannot be split by it",
+	}, fieldView{
+		Name: filter.HighRisk,
+		Help: "true where somebody did what he did not do before and what is of high risk, as far as is known by now. Histograms cannot be split by it",
 	})
 	return fieldList{out}, nil
 }
 
 func (a *API) eventValues(q *request) (any, error) {
 	name := q.PathValue("name")
-	if _, ok := event.FieldByName(name); !ok && name != filter.IdentityClass {
+	_, lookedUp := lookedUpFields[name]
+	if _, ok := event.FieldByName(name); !ok && !lookedUp {
 		return nil, notFound("%v", errNoField(name, eventNames()))
 	}
 	vq := event.ValuesQuery{Filter: q.filter(), Field: name, Contains: q.text("contains"), Limit: q.limit(defaultValues)}
@@ -264,8 +268,8 @@ func (a *API) eventValues(q *request) (any, error) {
 	}
 	defer func() { <-a.searches }()
 	ask := a.o.Events.Values
-	if name == filter.IdentityClass {
-		ask = a.classValues
+	if lookedUp {
+		ask = a.lookedUpValues
 	}
 	values, err := ask(q.ctx, vq)
 	if err != nil {
@@ -277,13 +281,18 @@ func (a *API) eventValues(q *request) (any, error) {
 	return valueList{name, values}, nil
 }
 
-// classValues counts the events of identities of the one class that there is.
-func (a *API) classValues(ctx context.Context, q event.ValuesQuery) ([]event.ValueCount, error) {
-	if !strings.Contains(strings.ToLower(filter.Automation), strings.ToLower(q.Contains)) {
+// lookedUpFields are those that no event has, with the one value that can be counted.
+var lookedUpFields = map[string]string{filter.IdentityClass: filter.Automation, filter.HighRisk: filter.True}
+
+// lookedUpValues counts the events of the one value that there is of a field that is
+// looked up.
+func (a *API) lookedUpValues(ctx context.Context, q event.ValuesQuery) ([]event.ValueCount, error) {
+	value := lookedUpFields[q.Field]
+	if !strings.Contains(strings.ToLower(value), strings.ToLower(q.Contains)) {
 		return nil, nil
 	}
 	v, err := a.o.Events.Volume(ctx, event.VolumeQuery{
-		Filter: narrowed(q.Filter, filter.IdentityClass+`="`+filter.Automation+`"`), From: q.From, To: q.To, Step: max(1, q.To.Sub(q.From)),
+		Filter: narrowed(q.Filter, q.Field+`="`+value+`"`), From: q.From, To: q.To, Step: max(1, q.To.Sub(q.From)),
 	})
 	if err != nil {
 		return nil, err
@@ -297,7 +306,7 @@ func (a *API) classValues(ctx context.Context, q event.ValuesQuery) ([]event.Val
 	if n == 0 {
 		return nil, nil
 	}
-	return []event.ValueCount{{Value: filter.Automation, Count: n}}, nil
+	return []event.ValueCount{{Value: value, Count: n}}, nil
 }
 
 // narrowed adds a condition to a filter.

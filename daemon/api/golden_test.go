@@ -94,6 +94,7 @@ func goldens(w *world) []golden {
 		get("identities-class.json", "/api/v1/identities", "/api/v1/identities?class=Automation&sort=-risk"),
 		get("insights-class.json", "/api/v1/insights", "/api/v1/insights?filter="+e(`identity_class!="Automation" identity!=""`)),
 		get("events-class.json", "/api/v1/events", "/api/v1/events?limit=2&filter="+e(`user_type="Automation"`)),
+		get("events-high-risk.json", "/api/v1/events", "/api/v1/events?filter="+e(`high_risk="true"`)),
 		get("events-class-values.json", "/api/v1/events/field/{name}/values", "/api/v1/events/field/identity_class/values?filter="+e(`{outcome="success"}`)),
 		get("identity.json", "/api/v1/identities/{id}", "/api/v1/identities/0a1b2c3d"),
 		get("bands.json", "/api/v1/bands", "/api/v1/bands?selector=activity_events&start=2026-03-09T11:50:00Z&end=2026-03-09T12:00:00Z&step=5m"),

@@ -56,7 +56,10 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 	now := func() time.Time { return worldNow }
 	w := &world{t: t, registry: prometheus.NewRegistry(), ids: map[string]string{}}
 	var err error
-	w.log, err = eventlog.Open(eventlog.Options{Dir: t.TempDir(), Now: now, Automated: func() map[string]bool { return map[string]bool{worldDeploy: true} }})
+	w.log, err = eventlog.Open(eventlog.Options{Dir: t.TempDir(), Now: now, Lookups: eventlog.Lookups{
+		Automated: func() map[string]bool { return map[string]bool{worldDeploy: true} },
+		HighRisk:  func(time.Time, time.Time) map[string]bool { return map[string]bool{"event-003": true} },
+	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.log.Close()) })
 	_, err = w.log.Append(t.Context(), worldEvents(), eventlog.Replayable)

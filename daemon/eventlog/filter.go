@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/event/filter"
@@ -13,8 +14,9 @@ import (
 // values does, and != and !~ where none of them is what must not be; an empty
 // list is like one empty value. identity_class, and user_type="Automation" for
 // the same, is looked up when the filter is read: it holds for the identities
-// that are of that class by now, in any account. A text is looked for in the raw record, upper
-// and lower case apart.
+// that are of that class by now, in any account. So is high_risk: it is true of the
+// events that are known by now to be first uses of high risk. A text is looked for in
+// the raw record, upper and lower case apart.
 type Filter struct {
 	source     string
 	conditions []condition
@@ -39,27 +41,44 @@ var fieldNames = func() []string {
 }()
 
 // filterNames are those that can be filtered by.
-var filterNames = append(slices.Clone(fieldNames), filter.IdentityClass)
+var filterNames = append(slices.Clone(fieldNames), filter.IdentityClass, filter.HighRisk)
 
-// ParseFilter reads a filter. An empty one selects everything. automated returns
-// the identities of the class Automation; it may be nil, and nobody is of it.
-func ParseFilter(s string, automated func() map[string]bool) (*Filter, error) {
+// Lookups are what filters name and no event has. Each is asked when a filter names
+// it, and what it returns is only read. They may be nil, and nothing is of it.
+type Lookups struct {
+	// Automated returns the identities of the class Automation.
+	Automated func() map[string]bool
+	// HighRisk returns the ids of the events that are high_risk, within a span of time
+	// of which either end may be open.
+	HighRisk func(from, to time.Time) map[string]bool
+}
+
+// ParseFilter reads a filter. An empty one selects everything. What is looked up is
+// good from one time to the other.
+func ParseFilter(s string, l Lookups, from, to time.Time) (*Filter, error) {
 	cs, err := filter.Parse(s, filterNames)
 	if err != nil {
 		return nil, err
 	}
 	f := &Filter{source: s, conditions: make([]condition, 0, len(cs))}
 	for _, c := range cs {
-		if c.Name == filter.IdentityClass {
+		var always bool
+		switch c.Name {
+		case filter.IdentityClass:
 			var members map[string]bool
-			if automated != nil {
-				members = automated()
+			if l.Automated != nil {
+				members = l.Automated()
 			}
-			among, always := c.Among("identity", filter.Automation, members)
-			if always {
-				continue
+			c, always = c.Among("identity", filter.Automation, "", members)
+		case filter.HighRisk:
+			var members map[string]bool
+			if l.HighRisk != nil {
+				members = l.HighRisk(from, to)
 			}
-			c = among
+			c, always = c.Among("uid", filter.True, filter.False, members)
+		}
+		if always {
+			continue
 		}
 		out := condition{Condition: c}
 		if c.Name == "" {

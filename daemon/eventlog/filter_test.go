@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +22,7 @@ func TestFilterMatch(t *testing.T) {
 	azure := event.Event{Provider: "azure", Operation: "MICROSOFT.COMPUTE/virtualMachines/WRITE"}
 	f := func(e *event.Event, source string, want bool) {
 		t.Helper()
-		got, err := ParseFilter(source, nil)
+		got, err := ParseFilter(source, Lookups{}, time.Time{}, time.Time{})
 		require.NoError(t, err, source)
 		require.Equal(t, want, got.Match(e), source)
 		require.Equal(t, source, got.String())
@@ -70,7 +71,7 @@ func TestFilterByClass(t *testing.T) {
 	anna := event.Event{Provider: "aws", Actor: event.Actor{Identity: "anna", RawType: "IAMUser"}}
 	f := func(source string, wantRobot, wantAnna bool) {
 		t.Helper()
-		got, err := ParseFilter(source, func() map[string]bool { return map[string]bool{"robot": true} })
+		got, err := ParseFilter(source, Lookups{Automated: func() map[string]bool { return map[string]bool{"robot": true} }}, time.Time{}, time.Time{})
 		require.NoError(t, err, source)
 		require.Equal(t, wantRobot, got.Match(&robot), source)
 		require.Equal(t, wantAnna, got.Match(&anna), source)
@@ -86,17 +87,17 @@ func TestFilterByClass(t *testing.T) {
 	f(`identity_class="Other"`, false, false)
 	f(`identity_class!="Other"`, true, true)
 
-	none, err := ParseFilter(`identity_class="Automation"`, nil)
+	none, err := ParseFilter(`identity_class="Automation"`, Lookups{}, time.Time{}, time.Time{})
 	require.NoError(t, err)
 	require.False(t, none.Match(&robot), "nobody knows")
-	_, err = ParseFilter(`identity_klass="x"`, nil)
+	_, err = ParseFilter(`identity_klass="x"`, Lookups{}, time.Time{}, time.Time{})
 	require.ErrorContains(t, err, "did you mean identity_class?")
 }
 
 func TestFilterErrors(t *testing.T) {
 	f := func(source string, column int, says ...string) {
 		t.Helper()
-		_, err := ParseFilter(source, nil)
+		_, err := ParseFilter(source, Lookups{}, time.Time{}, time.Time{})
 		require.Error(t, err, source)
 		var fe *filter.Error
 		require.ErrorAs(t, err, &fe, "%v", err)
@@ -122,7 +123,7 @@ func TestFilterErrors(t *testing.T) {
 	f(`""`, 1, "a text that is not empty")
 	f(`!provider="aws"`, 2, "a quoted text after !")
 	f(`provider!"aws"`, 9)
-	_, err := ParseFilter(string(make([]byte, filter.MaxLen+1)), nil)
+	_, err := ParseFilter(string(make([]byte, filter.MaxLen+1)), Lookups{}, time.Time{}, time.Time{})
 	require.ErrorContains(t, err, "more than 65536")
 }
 
@@ -142,7 +143,7 @@ func FuzzParseFilter(f *testing.F) {
 	g := newTraffic(1, 1)
 	events := g.events(3, 1)
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := ParseFilter(s, nil)
+		p, err := ParseFilter(s, Lookups{}, time.Time{}, time.Time{})
 		if err != nil {
 			if err.Error() == "" {
 				t.Fatal("an error without words")
@@ -153,10 +154,51 @@ func FuzzParseFilter(f *testing.F) {
 			p.Match(&events[i])
 		}
 		// In braces and with commas it means the same.
-		if q, err := ParseFilter(s, nil); err != nil || len(q.conditions) != len(p.conditions) {
+		if q, err := ParseFilter(s, Lookups{}, time.Time{}, time.Time{}); err != nil || len(q.conditions) != len(p.conditions) {
 			t.Fatalf("%q is understood once and not again: %v", s, err)
 		}
 	})
+}
+
+// TestEventsOfHighRisk asks stored blocks, and those in memory, for events that are
+// known by their ids.
+func TestEventsOfHighRisk(t *testing.T) {
+	l, events := searchable(t, 1500)
+	known := map[string]bool{events[3].UID: true, events[len(events)/2].UID: true, events[len(events)-1].UID: true, "elsewhere": true}
+	var asked [2]time.Time
+	l.o.Lookups.HighRisk = func(from, to time.Time) map[string]bool { asked = [2]time.Time{from, to}; return known }
+	find := func(source string) (uids []string, scanned int) {
+		t.Helper()
+		p, err := l.Events(ctx, event.Query{Filter: source, Limit: 5000})
+		require.NoError(t, err, source)
+		for i := range p.Events {
+			uids = append(uids, p.Events[i].UID)
+		}
+		return uids, p.Scanned
+	}
+	all, looked := find("")
+	yes, least := find(`high_risk="true"`)
+	require.ElementsMatch(t, []string{events[3].UID, events[len(events)/2].UID, events[len(events)-1].UID}, yes)
+	require.Less(t, least, looked, "blocks without any of them are left out")
+	no, _ := find(`high_risk!="true"`)
+	require.Len(t, no, len(all)-3)
+	again, _ := find(`high_risk="false"`)
+	require.Equal(t, no, again)
+	both, _ := find(`high_risk=~"true|false"`)
+	require.Equal(t, all, both)
+	neither, _ := find(`high_risk="maybe"`)
+	require.Empty(t, neither)
+	narrowed, _ := find(fmt.Sprintf(`high_risk="true" uid=%q`, events[3].UID))
+	require.Equal(t, []string{events[3].UID}, narrowed)
+
+	from := events[3].Time.Add(-time.Second)
+	v, err := l.Volume(ctx, event.VolumeQuery{Filter: `high_risk="true"`, From: from, To: from.Add(2 * time.Second), Step: 2 * time.Second})
+	require.NoError(t, err)
+	require.Len(t, v.Series, 1)
+	require.Equal(t, [2]time.Time{from, from.Add(2 * time.Second)}, asked)
+	known = nil
+	none, _ := find(`high_risk="true"`)
+	require.Empty(t, none)
 }
 
 // TestEventsOfAClass asks stored blocks for a class: the events are those of the
@@ -164,7 +206,7 @@ func FuzzParseFilter(f *testing.F) {
 func TestEventsOfAClass(t *testing.T) {
 	l, events := searchable(t, 1500)
 	robot := events[len(events)/3].Actor.Identity
-	l.o.Automated = func() map[string]bool { return map[string]bool{robot: true} }
+	l.o.Lookups.Automated = func() map[string]bool { return map[string]bool{robot: true} }
 	for source, same := range map[string]string{
 		`identity_class="Automation"`:                         fmt.Sprintf(`identity=%q`, robot),
 		`user_type!="Automation" outcome="error"`:             fmt.Sprintf(`identity!=%q outcome="error"`, robot),

@@ -176,7 +176,7 @@ func FuzzBlock(f *testing.F) {
 			}
 		}
 		for _, filter := range []string{`"AccessDenied" resource!="a"`, `operation=~"Run.*" class="iam"`, `uid="plain"`, `mfa="true" asn!="3"`} {
-			p, err := newPlan(filter, time.Time{}, time.Time{}, nil)
+			p, err := newPlan(filter, time.Time{}, time.Time{}, Lookups{})
 			if err != nil {
 				t.Fatal(err)
 			}

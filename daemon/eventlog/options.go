@@ -39,10 +39,9 @@ type Options struct {
 	DecoderVersion uint32
 	EnrichVersion  uint32
 
-	// Automated returns the identities of the class Automation, in any account,
-	// for filters that name identity_class. It is safe for concurrent use, asked
-	// once a question, and what it returns is only read. It may be nil.
-	Automated func() map[string]bool
+	// Lookups are for filters that name what no event has. They are safe for concurrent
+	// use, and asked once a question.
+	Lookups Lookups
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer

@@ -21,7 +21,8 @@ type plan struct {
 	columns []planned    // On dictionaries: decided value by value.
 	uids    []*condition
 	texts   []*condition
-	hash    uint64 // Of the uid that is asked for.
+	// hashes are of the uids of which a row must have one, where hasHash is set.
+	hashes  []uint64
 	hasHash bool
 }
 
@@ -63,8 +64,8 @@ func (m *memo) ask(v string, azure bool, fn func() bool) bool {
 	return is
 }
 
-func newPlan(source string, from, to time.Time, automated func() map[string]bool) (*plan, error) {
-	f, err := ParseFilter(source, automated)
+func newPlan(source string, from, to time.Time, l Lookups) (*plan, error) {
+	f, err := ParseFilter(source, l, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadQuery, err)
 	}
@@ -81,8 +82,15 @@ func newPlan(source string, from, to time.Time, automated func() map[string]bool
 			p.runs = append(p.runs, c)
 		case c.Name == "uid":
 			p.uids = append(p.uids, c)
-			if c.Op == filter.Equal {
-				p.hash, p.hasHash = hashUID(c.Value), true
+			if c.Op == filter.Equal && !p.hasHash {
+				p.hasHash = true
+				if members := c.Members(); members == nil {
+					p.hashes = append(p.hashes, hashUID(c.Value))
+				} else {
+					for uid := range members {
+						p.hashes = append(p.hashes, hashUID(uid))
+					}
+				}
 			}
 		default:
 			id, ok := fieldColumns[c.Name]
@@ -253,9 +261,14 @@ func (p *plan) wantsStream(k *event.StreamKey) bool {
 // were looked at. w may be narrower than the plan's own bounds.
 func (p *plan) rows(b *block, w bounds) (rows []uint32, scanned int, err error) {
 	if p.hasHash {
-		may, err := b.mayHave(p.hash)
-		if err != nil || !may {
-			return nil, 0, err
+		may := false
+		for i := 0; i < len(p.hashes) && !may; i++ {
+			if may, err = b.mayHave(p.hashes[i]); err != nil {
+				return nil, 0, err
+			}
+		}
+		if !may {
+			return nil, 0, nil
 		}
 	}
 	// What each dictionary says is asked before a row is touched: most blocks

@@ -77,7 +77,7 @@ func (l *Log) Events(ctx context.Context, q event.Query) (event.Page, error) {
 
 func (l *Log) page(ctx context.Context, q event.Query) (event.Page, error) {
 	var page event.Page
-	p, err := newPlan(q.Filter, q.From, q.To, l.o.Automated)
+	p, err := newPlan(q.Filter, q.From, q.To, l.o.Lookups)
 	if err != nil {
 		return page, err
 	}

@@ -61,7 +61,7 @@ func someFilters(events []event.Event) []string {
 
 func matching(t testing.TB, events []event.Event, filter string, from, to time.Time) []event.Event {
 	t.Helper()
-	f, err := ParseFilter(filter, nil)
+	f, err := ParseFilter(filter, Lookups{}, time.Time{}, time.Time{})
 	require.NoError(t, err)
 	var out []event.Event
 	for _, e := range events {

@@ -272,7 +272,7 @@ func checkField(name string) error {
 // multiple of the step. An event counts once for each value of a field that
 // holds several. Beyond about a million values of By the rest is "Other" too.
 func (l *Log) Volume(ctx context.Context, q event.VolumeQuery) (event.Volume, error) {
-	p, err := newPlan(q.Filter, q.From, q.To, l.o.Automated)
+	p, err := newPlan(q.Filter, q.From, q.To, l.o.Lookups)
 	if err != nil {
 		return event.Volume{}, err
 	}
@@ -352,7 +352,7 @@ func (l *Log) Volume(ctx context.Context, q event.VolumeQuery) (event.Volume, er
 // Values counts the values of a field over the events that satisfy a filter,
 // the most frequent first. Events without a value are not counted.
 func (l *Log) Values(ctx context.Context, q event.ValuesQuery) ([]event.ValueCount, error) {
-	p, err := newPlan(q.Filter, q.From, q.To, l.o.Automated)
+	p, err := newPlan(q.Filter, q.From, q.To, l.o.Lookups)
 	if err != nil {
 		return nil, err
 	}

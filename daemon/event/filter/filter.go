@@ -48,6 +48,14 @@ const (
 	aliasName     = "user_type"
 )
 
+// HighRisk is the name of the field that is true of what nobody did before and that is
+// of high risk, and false of all else. Of events it is looked up when it is asked for.
+const (
+	HighRisk = "high_risk"
+	True     = "true"
+	False    = "false"
+)
+
 // Condition is one term of a filter.
 type Condition struct {
 	// Name is the field's. It is empty for texts, which have Contains or
@@ -102,11 +110,11 @@ func (c *Condition) Accepts(v string, fold bool) bool {
 	return v == c.Value
 }
 
-// Among makes of a condition on identity_class one on a field that holds names:
-// members are those whose class is class, and others have none. always is set
-// where the condition holds for everybody.
-func (c *Condition) Among(name, class string, members map[string]bool) (out Condition, always bool) {
-	in, other := c.Accepts(class, false) != c.Op.Negative(), c.Accepts("", false) != c.Op.Negative()
+// Among makes of a condition on what is looked up one on a field that holds names:
+// members are those of which the value is within, of all others it is without. always
+// is set where the condition holds for everything.
+func (c *Condition) Among(name, within, without string, members map[string]bool) (out Condition, always bool) {
+	in, other := c.Accepts(within, false) != c.Op.Negative(), c.Accepts(without, false) != c.Op.Negative()
 	out = Condition{Name: name, Op: Equal, Value: c.Value, set: members}
 	switch {
 	case in && other:
@@ -121,6 +129,10 @@ func (c *Condition) Among(name, class string, members map[string]bool) (out Cond
 	}
 	return out, false
 }
+
+// Members are the values that a condition that Among made names, nil of any other. They
+// are only read.
+func (c *Condition) Members() map[string]bool { return c.set }
 
 // AcceptsAny is Accepts for a field of several values. It holds where it does
 // for one of them, and no values are like one that is empty.
