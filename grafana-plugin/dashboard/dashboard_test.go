@@ -147,7 +147,7 @@ var formats = map[string][]string{
 	"promql":     {""},
 	"bands":      {""},
 	"confidence": {""},
-	"insights":   {"table", "logs", "annotations", "timeline", "summary", "reasons", "attributions", "records"},
+	"insights":   {"table", "logs", "annotations", "timeline", "summary", "reasons", "attributions", "rule", "records"},
 	"events":     {"logs", "table", "volume", "values"},
 	"map":        {"country", "coordinates"},
 	"identities": {"table", "summary", "hours", "operations", "networks", "countries", "agents", "regions"},

@@ -48,6 +48,11 @@ func insight() Dashboard {
 				byName("insight").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourHigh)),
 				byName("baseline").set("custom.cellOptions", bar).set("min", 0).set("custom.width", 130).set("color", fixed(colourGood)),
 			),
+			table("Rule", "The rule that raised it: what it means, how to check it without changing anything, the safest first step and how to take that back, and when to call others.",
+				"No insight is chosen, or no rule raised it: the reasons say what did.", one("rule")).size(24, 8).override(
+				byName("part").set("custom.width", 170),
+				byName("text").set("custom.cellOptions", wrapped),
+			),
 		}}, {Title: "Its events", Panels: []Panel{
 			logs("Events", "The events behind the insight, each with its whole record; the newest of the range while none is chosen. Open a line for its fields.",
 				"The events of this insight are older than the retention of the event log (storage.events.retention).",

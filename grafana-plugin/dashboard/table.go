@@ -12,6 +12,9 @@ var gauge = object{"type": "gauge", "mode": "gradient", "valueDisplayMode": "tex
 // bar draws a count as a bar in its cell.
 var bar = object{"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
 
+// wrapped breaks a long text into lines in its cell.
+var wrapped = object{"type": "auto", "wrapText": true}
+
 // toInsight is the address of the insight of a row.
 func toInsight() string {
 	return keep(open(InsightUID, "insight", "${__data.fields.id:percentencode}"), "account", "region")

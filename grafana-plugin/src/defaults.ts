@@ -24,6 +24,7 @@ export const formatNames: Record<string, { label: string; description?: string }
   summary: { label: 'Summary', description: 'One row' },
   reasons: { label: 'Reasons', description: 'Why this insight was raised' },
   attributions: { label: 'Attributions', description: 'Who and what made the difference' },
+  rule: { label: 'Rule', description: 'The rule that raised it, and what it says to do' },
   records: { label: 'Records', description: 'Start and End, revision by revision' },
   volume: { label: 'Volume', description: 'How many events over time, by a field' },
   values: { label: 'Values', description: 'The most frequent values of a field' },
@@ -81,7 +82,7 @@ export function missing(q: Query): string | undefined {
     case 'bands':
       return q.expr?.trim() || q.insightId ? undefined : 'a selector, or the id of an insight';
     case 'insights':
-      return ['summary', 'reasons', 'attributions', 'records'].includes(format) && !q.insightId
+      return ['summary', 'reasons', 'attributions', 'rule', 'records'].includes(format) && !q.insightId
         ? 'the id of an insight'
         : undefined;
     case 'events':

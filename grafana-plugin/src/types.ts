@@ -16,7 +16,7 @@ export type QueryType = (typeof queryTypes)[number];
 
 /** The forms of an answer by query type; the first is taken where a query names none. */
 export const formats = {
-  insights: ['table', 'logs', 'annotations', 'timeline', 'summary', 'reasons', 'attributions', 'records'],
+  insights: ['table', 'logs', 'annotations', 'timeline', 'summary', 'reasons', 'attributions', 'rule', 'records'],
   events: ['logs', 'table', 'volume', 'values'],
   map: ['country', 'coordinates'],
   identities: ['table', 'summary', 'hours', 'operations', 'networks', 'countries', 'agents', 'regions'],
@@ -27,7 +27,7 @@ export const formats = {
 } as const satisfies Record<QueryType, readonly string[]>;
 
 /** Formats of insights that tell of one insight, and so need its id. */
-export const insightFormats: readonly string[] = ['summary', 'reasons', 'attributions', 'records'];
+export const insightFormats: readonly string[] = ['summary', 'reasons', 'attributions', 'rule', 'records'];
 
 export type FilterOperator = '=' | '!=' | '=~' | '!~' | '=|' | '!=|';
 

@@ -60,10 +60,35 @@ type Details struct {
 	KRI            string     `json:"kri"`
 	Attack         []string   `json:"attack"`
 	Reasons        []Reason   `json:"reasons"`
-	Context        struct {
+	// Rule is what raised it; nil where no rule did.
+	Rule    *Rule `json:"rule"`
+	Context struct {
 		Statistics   Statistics    `json:"statistics"`
 		Attributions []Attribution `json:"attributions"`
 	} `json:"insightContext"`
+}
+
+// Rule is the rule that raised an insight, as it was then.
+type Rule struct {
+	ID            string   `json:"id"`
+	Version       string   `json:"version"`
+	Hash          string   `json:"hash"`
+	Package       string   `json:"package"`
+	Title         string   `json:"title"`
+	Description   string   `json:"description"`
+	WindowSeconds int      `json:"windowSeconds"`
+	References    []string `json:"references"`
+	Group         []struct {
+		Fact  string `json:"fact"`
+		Value string `json:"value"`
+	} `json:"group"`
+	Runbook struct {
+		What     string `json:"what"`
+		Check    string `json:"check"`
+		Step     string `json:"step"`
+		Rollback string `json:"rollback"`
+		Escalate string `json:"escalate"`
+	} `json:"runbook"`
 }
 
 // SourceIP is an address behind an insight.

@@ -17,7 +17,7 @@ import (
 // insights answers a list of insights in one of its forms, or one insight.
 func (r *request) insights(ctx context.Context) (data.Frames, error) {
 	switch r.Format {
-	case "summary", "reasons", "attributions", "records":
+	case "summary", "reasons", "attributions", "rule", "records":
 		return r.insightView(ctx)
 	}
 	page, left, err := r.listInsights(ctx, r.rows())
@@ -209,6 +209,8 @@ func (d *Datasource) insightFields(rows []record) []*data.Field {
 		column("network", rows, func(i *record) string { return strings.Join(networks(i), ", ") }),
 		column("kri", rows, func(i *record) string { return i.Details.KRI }),
 		column("attack", rows, func(i *record) string { return strings.Join(i.Details.Attack, ", ") }),
+		described(column("rule", rows, ruleTitle), "The rule that raised it"),
+		described(column("runbook", rows, runbook), "What the rule says to do"),
 		described(column("score", rows, func(i *record) float64 { return i.Details.Score }), "-log10 of the expected number of false insights of this size in a series-week"),
 		described(column("suppressed", rows, func(i *record) string { return i.Details.Suppressed }), "What kept it from being notified"),
 		column("provisional", rows, func(i *record) bool { return i.Details.Provisional }),
@@ -256,6 +258,8 @@ func insightLogs(rows []record) *data.Frame {
 			l.list("attack", i.Details.Attack)
 			l.add("kri", i.Details.KRI)
 			l.add("incident", i.Details.Incident)
+			l.add("rule", ruleTitle(i))
+			l.add("runbook", runbook(i))
 			return l.json()
 		}),
 	)
@@ -280,7 +284,12 @@ func (r *request) insightAnnotations(rows []record) *data.Frame {
 		column("title", rows, func(i *record) string {
 			return fmt.Sprintf("%s: %s, confidence %.0f %%", strings.TrimSuffix(i.Details.Type, "Insight"), i.Details.Severity, 100*i.Details.Confidence)
 		}),
-		column("text", rows, func(i *record) string { return i.Details.Summary }),
+		column("text", rows, func(i *record) string {
+			if steps := runbook(i); steps != "" {
+				return i.Details.Summary + "\n" + steps
+			}
+			return i.Details.Summary
+		}),
 		column("tags", rows, func(i *record) string {
 			tags := []string{i.Details.Type, i.Details.Severity, i.Details.Service, i.Account, i.Region}
 			return strings.Join(slices.DeleteFunc(tags, func(s string) bool { return s == "" }), ",")

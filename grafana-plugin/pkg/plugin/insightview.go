@@ -40,6 +40,11 @@ func (r *request) insightView(ctx context.Context) (data.Frames, error) {
 	switch r.Format {
 	case "reasons":
 		f = reasonFrame(view.Insight.Details.Reasons)
+	case "rule":
+		f = ruleFrame(&view.Insight)
+		if r.InsightID != "" {
+			why = "no rule raised this insight; the reasons say what did"
+		}
 	case "attributions":
 		f = attributionFrame(view.Insight.Details.Context.Attributions)
 	case "records":

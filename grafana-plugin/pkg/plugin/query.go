@@ -68,7 +68,7 @@ const (
 var formats = map[string][]string{
 	TypePromQL:     {""},
 	TypeBands:      {""},
-	TypeInsights:   {"table", "logs", "annotations", "timeline", "summary", "reasons", "attributions", "records"},
+	TypeInsights:   {"table", "logs", "annotations", "timeline", "summary", "reasons", "attributions", "rule", "records"},
 	TypeConfidence: {""},
 	TypeEvents:     {"logs", "table", "volume", "values"},
 	TypeMap:        {"country", "coordinates"},
