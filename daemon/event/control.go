@@ -35,4 +35,11 @@ const (
 	// at which it was said: it holds for what becomes final from there on.
 	ControlFeedback   = "feedback"
 	ControlRebaseline = "rebaseline"
+	// ControlException is an exception that was made or taken back. It is about all
+	// streams: Data says the watermark of each at which it was, since when it holds
+	// there.
+	ControlException = "exception"
+	// ControlRules says which rules are in force from there on, and what of them
+	// changed. Rules themselves are not part of the log.
+	ControlRules = "rules"
 )

@@ -32,6 +32,23 @@ const (
 	recordEventCategory  = "Insight"
 )
 
+// Types lists the insight types.
+var Types = []string{
+	TypeAPICallRate, TypeAPIErrorRate, TypeIP, TypeAk, TypePolicyChange, TypePasswordChange, TypeTrailConcealment, TypeFirstAction,
+	TypeOutOfHours, TypeRisk, TypeImpossibleTravel, TypeLoginFailure, TypeMassDeletion, TypeLogGap, TypeRule,
+}
+
+// ProviderSelf and AccountSelf are the stream of insights on insightd itself: that
+// somebody had it say less.
+const (
+	ProviderSelf = "insightd"
+	AccountSelf  = "local"
+)
+
+// RuleBreakGlass is the id of the built-in rule that tells of each use of an
+// identity that is labelled so.
+const RuleBreakGlass = "break-glass"
+
 // State is where an insight stands.
 type State string
 
@@ -66,7 +83,12 @@ type Insight struct {
 	IdentityKind string `json:"identityKind,omitempty"`
 	// UserType is the provider's own word for the actor, such as IAMUser. It can
 	// be filtered by and is not part of a record.
-	UserType  string `json:"userType,omitempty"`
+	UserType string `json:"userType,omitempty"`
+	// IdentityLabels are what the configuration calls the identity, sorted, and
+	// Sensitivity is the highest of the resources'.
+	IdentityLabels []string    `json:"identityLabels,omitempty"`
+	Sensitivity    Sensitivity `json:"sensitivity,omitempty"`
+
 	Service   string `json:"service,omitempty"`
 	Operation string `json:"operation,omitempty"`
 	// HighRisk says that an operation behind the insight is in the catalogue's
@@ -116,6 +138,9 @@ type Insight struct {
 	// ConfirmedBy is the id of the feedback that confirmed such insights as
 	// normal, where Suppressed says so. It is not part of a record.
 	ConfirmedBy string `json:"confirmedBy,omitempty"`
+	// ExceptedBy is the id of the exception that the insight falls within, where
+	// Suppressed says so. It is not part of a record.
+	ExceptedBy string `json:"exceptedBy,omitempty"`
 	// Extent is what the insight spans.
 	Extent Extent `json:"extent,omitzero"`
 	// Filter selects the events behind the insight, in the filter language of
@@ -144,6 +169,28 @@ const (
 	SeverityHigh     Severity = "High"
 	SeverityCritical Severity = "Critical"
 )
+
+// The labels of critical identities.
+const (
+	LabelAdmin      = "admin"
+	LabelBreakGlass = "break-glass"
+	LabelCI         = "ci"
+	LabelDataAccess = "data-access"
+)
+
+// Sensitivity says how bad it would be if somebody got a resource.
+type Sensitivity string
+
+// The sensitivities, in rising order. What has none was not given one.
+const (
+	SensitivityLow    Sensitivity = "low"
+	SensitivityMedium Sensitivity = "medium"
+	SensitivityHigh   Sensitivity = "high"
+)
+
+// FeatureCritical is the feature of the reason that says why the severity is a step
+// higher than it would be.
+const FeatureCritical = "critical"
 
 // Alert says under which id an insight was notified, or why it was not.
 type Alert struct {

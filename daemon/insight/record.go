@@ -44,8 +44,12 @@ type Details struct {
 	InsightObject string `json:"insightObject"`
 	Identity      string `json:"identity,omitempty"`
 	IdentityKind  string `json:"identityKind,omitempty"`
-	EventSource   string `json:"eventSource,omitempty"`
-	EventName     string `json:"eventName,omitempty"`
+	// IdentityLabels and Sensitivity are absent where the configuration gives none.
+	IdentityLabels []string    `json:"identityLabels,omitempty"`
+	Sensitivity    Sensitivity `json:"sensitivity,omitempty"`
+
+	EventSource string `json:"eventSource,omitempty"`
+	EventName   string `json:"eventName,omitempty"`
 
 	StartTime    time.Time `json:"startTime"`
 	EndTime      time.Time `json:"endTime,omitzero"`
@@ -169,6 +173,8 @@ func (i *Insight) record(s State, at time.Time) Record {
 			InsightObject:   i.Object,
 			Identity:        i.Identity,
 			IdentityKind:    i.IdentityKind,
+			IdentityLabels:  i.IdentityLabels,
+			Sensitivity:     i.Sensitivity,
 			EventSource:     i.Service,
 			EventName:       i.Operation,
 			StartTime:       seconds(i.Start),

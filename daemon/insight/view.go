@@ -134,6 +134,8 @@ type Profile struct {
 	Events       uint64    `json:"events"`
 	Errors       uint64    `json:"errors"`
 	ActiveDays   int       `json:"activeDays"`
+	// Labels are what the configuration calls the identity, sorted.
+	Labels []string `json:"identityLabels,omitempty"`
 	// Class is ClassAutomation for what behaves like a program, and empty where
 	// nothing says so; ClassReason says why, in words.
 	Class       string `json:"identityClass,omitempty"`
