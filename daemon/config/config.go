@@ -30,15 +30,17 @@ type Config struct {
 	Lateness time.Duration `yaml:"lateness" default:"30m" min:"0s" max:"1d" help:"How much later than others an event may come and still be judged. CloudTrail delivers within about 15 minutes. Insights become final this long after the fact."`
 	Future   time.Duration `yaml:"future" default:"10m" min:"0s" max:"1d" help:"How far ahead of its receipt an event's time may be. Events further ahead are stored and counted, and enter no series."`
 
-	Storage    Storage    `yaml:"storage" help:"How long and how much is kept. Time and size bound each store on its own, whichever comes first."`
-	Identities Identities `yaml:"identities" help:"Who is a person and who is a workload."`
-	Networks   Networks   `yaml:"networks" help:"Networks whose class you know better than the built-in tables. The longest prefix that holds an address decides."`
-	GeoIP      GeoIP      `yaml:"geoip" help:"Databases in MaxMind's format (.mmdb) to be used instead of the built-in ones."`
-	Models     Models     `yaml:"models" help:"How insights are decided."`
-	Rules      Rules      `yaml:"rules" help:"The rules that say what must never pass unseen."`
-	Catalog    Catalog    `yaml:"catalog" help:"The catalogue of operations, their classes and their risk."`
-	Limits     Limits     `yaml:"limits" help:"Bounds on what is kept in memory. What a bound folds or drops shows in metrics and in /api/v1/coverage."`
-	Web        Web        `yaml:"web" help:"The HTTP interface. Address, TLS and users are set by flags."`
+	Storage    Storage     `yaml:"storage" help:"How long and how much is kept. Time and size bound each store on its own, whichever comes first."`
+	Identities Identities  `yaml:"identities" help:"Who is a person and who is a workload."`
+	Resources  Resources   `yaml:"resources" help:"What is sensitive, as patterns of resource names in which * stands for any run of characters and ? for any one. The highest that fits counts. Insights say it (filter sensitivity), and where it is high their severity is a step higher."`
+	Networks   Networks    `yaml:"networks" help:"Networks whose class you know better than the built-in tables. The longest prefix that holds an address decides."`
+	GeoIP      GeoIP       `yaml:"geoip" help:"Databases in MaxMind's format (.mmdb) to be used instead of the built-in ones."`
+	Models     Models      `yaml:"models" help:"How insights are decided."`
+	Rules      Rules       `yaml:"rules" help:"The rules that say what must never pass unseen."`
+	Exceptions []Exception `yaml:"exceptions" help:"Of what nobody need be told for a time: mutes, allow-lists and maintenance windows, as /api/v1/exceptions takes them. A reload takes new ones and ends those that are gone or were changed."`
+	Catalog    Catalog     `yaml:"catalog" help:"The catalogue of operations, their classes and their risk."`
+	Limits     Limits      `yaml:"limits" help:"Bounds on what is kept in memory. What a bound folds or drops shows in metrics and in /api/v1/coverage."`
+	Web        Web         `yaml:"web" help:"The HTTP interface. Address, TLS and users are set by flags."`
 }
 
 // Source is one place that events are read from.
@@ -73,7 +75,48 @@ type InsightsStore struct {
 
 // Identities says who is a person.
 type Identities struct {
+	Critical       Critical         `yaml:"critical" help:"Critical identities, by label, as patterns of the whole identity in which * stands for any run of characters and ? for any one, such as arn:aws:iam::*:user/emergency-*. Insights say the labels (filter identity_label), and their severity is a step higher."`
 	PeopleSessions []*regexp.Regexp `yaml:"people_sessions" help:"Session names of assumed roles that stand for a person, as regular expressions that match the whole name. Names that are e-mail addresses and roles of IAM Identity Center are people without being listed."`
+}
+
+// Critical labels identities.
+type Critical struct {
+	Admin      []string `yaml:"admin" help:"Administrators."`
+	BreakGlass []string `yaml:"break_glass" help:"Identities that are for emergencies only. Each use raises a RuleInsight of the rule break-glass, severity High, from the account's first minute on; only an exception that names that rule keeps it from being told."`
+	CI         []string `yaml:"ci" help:"Pipelines that build and deploy."`
+	DataAccess []string `yaml:"data_access" help:"Identities that reach sensitive data."`
+}
+
+// Resources says which resources are sensitive.
+type Resources struct {
+	High   []string `yaml:"high" help:"Resources of high sensitivity."`
+	Medium []string `yaml:"medium" help:"Resources of medium sensitivity."`
+	Low    []string `yaml:"low" help:"Resources of low sensitivity."`
+}
+
+// Exception says of what nobody need be told for a time.
+type Exception struct {
+	ID      string         `yaml:"id" help:"The id under which insights and /api/v1/exceptions name it, of letters, digits and . _ -. Made of what the exception says where it is not given."`
+	Kind    string         `yaml:"kind" required:"true" enum:"mute|allow|maintenance" help:"What it is for. They work alike, but maintenance needs a start."`
+	Owner   string         `yaml:"owner" required:"true" help:"Who answers for it."`
+	Reason  string         `yaml:"reason" required:"true" help:"Why it is needed."`
+	Ticket  string         `yaml:"ticket" help:"The change or ticket that it belongs to."`
+	Starts  time.Time      `yaml:"starts" help:"From which event time on it holds; at once where it is not given. What began before it is told."`
+	Expires time.Time      `yaml:"expires" required:"true" help:"Up to which event time it holds, at most 366 days ahead. What goes on then is told."`
+	Scope   ExceptionScope `yaml:"scope" required:"true" help:"Of what it is: of insights that have all that is given, in all their events. At least one key beside max_rate is needed."`
+}
+
+// ExceptionScope says of what an exception is.
+type ExceptionScope struct {
+	Provider  string  `yaml:"provider" help:"The provider."`
+	Account   string  `yaml:"account" help:"The account, as a pattern like those of identities.critical."`
+	Identity  string  `yaml:"identity" help:"Who, as such a pattern."`
+	Operation string  `yaml:"operation" help:"What was called, as such a pattern of service:operation."`
+	Type      string  `yaml:"insight_type" help:"The insight type, such as ApiCallRateInsight."`
+	Rule      string  `yaml:"rule" help:"The id of the rule of a RuleInsight, as such a pattern."`
+	Network   string  `yaml:"network" help:"Where from: a CIDR, an address, or a class of networks such as corporate."`
+	Country   string  `yaml:"country" help:"Where from: ISO 3166-1 alpha-2 code, such as DE."`
+	MaxRate   float64 `yaml:"max_rate" min:"0" help:"How many calls a minute it is of at the most; 0 is any number."`
 }
 
 // Networks classes networks.
@@ -238,6 +281,9 @@ func (p *parser) check(c *Config) {
 	if i := slices.Index(c.Rules.Packs, AllPacks); i >= 0 && len(c.Rules.Packs) > 1 {
 		p.report(fmt.Sprintf("rules.packs[%d]", i), quote(AllPacks)+" beside others", "it alone, or names of packs", "remove it, or the others")
 	}
+	p.checkPatterns(&c.Identities.Critical, "identities.critical")
+	p.checkPatterns(&c.Resources, "resources")
+	p.checkExceptions(c.Exceptions, time.Now())
 	p.checkTokens(c.Web.Tokens)
 }
 

@@ -80,7 +80,19 @@ func TestFull(t *testing.T) {
 		},
 		Identities: Identities{PeopleSessions: []*regexp.Regexp{
 			regexp.MustCompile(`^(?:[a-z]+\.[a-z]+)$`), regexp.MustCompile(`^(?:ops-.*)$`),
-		}},
+		}, Critical: Critical{Admin: []string{"arn:aws:iam::*:user/admin-*"}, BreakGlass: []string{"*:user/emergency-?"}, CI: []string{"*:role/deploy"}}},
+		Resources: Resources{High: []string{"arn:aws:s3:::payroll*"}, Low: []string{"arn:aws:s3:::scratch-*"}},
+		Exceptions: []Exception{
+			{
+				ID: "spring-move", Kind: "maintenance", Owner: "platform team", Reason: "The old network goes.", Ticket: "CHG-12",
+				Starts: time.Date(2026, 3, 14, 22, 0, 0, 0, time.UTC), Expires: time.Date(2026, 3, 15, 3, 0, 0, 0, time.UTC),
+				Scope: ExceptionScope{Account: "111111111111", Operation: "ec2.amazonaws.com:*", Network: "corporate", MaxRate: 120},
+			},
+			{
+				Kind: "mute", Owner: "anna", Reason: "A noisy job", Expires: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC),
+				Scope: ExceptionScope{Identity: "*:role/nightly", Type: "ApiCallRateInsight"},
+			},
+		},
 		Networks: Networks{
 			Corporate: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:1::/48")},
 			Hosting:   []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
@@ -122,8 +134,8 @@ func TestBad(t *testing.T) {
 	}{
 		{"unknown_key", []string{
 			`3:5: storage.events: found the unknown key "retension", expected one of retention, max_size; did you mean "retention"?`,
-			`4:1: found the unknown key "retention", expected one of sources, lateness, future, storage, identities, networks, geoip, models, rules, catalog, limits, web; the key is known elsewhere: storage.events.retention, storage.series.retention, storage.insights.retention`,
-			`5:1: found the unknown key "web.listen-address", expected one of sources, lateness, future, storage, identities, networks, geoip, models, rules, catalog, limits, web; remove it, or see the reference of all keys`,
+			`4:1: found the unknown key "retention", expected one of sources, lateness, future, storage, identities, resources, networks, geoip, models, rules, exceptions, catalog, limits, web; the key is known elsewhere: storage.events.retention, storage.series.retention, storage.insights.retention`,
+			`5:1: found the unknown key "web.listen-address", expected one of sources, lateness, future, storage, identities, resources, networks, geoip, models, rules, exceptions, catalog, limits, web; remove it, or see the reference of all keys`,
 		}},
 		{"wrong_type", []string{
 			`1:10: sources: found the string "logs", expected a list; put "- " before each element, or brackets around them all`,

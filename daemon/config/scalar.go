@@ -110,6 +110,16 @@ var scalars = map[reflect.Type]*scalar{
 		parse:  func(s string) (any, error) { return parseDuration(s) },
 		format: func(v any) string { return model.Duration(v.(time.Duration)).String() },
 	},
+	reflect.TypeFor[time.Time](): {
+		name: "time", expected: "a time in RFC 3339 such as 2026-04-01T06:00:00Z, or a date", yaml: []string{"!!str", "!!timestamp"},
+		parse: func(s string) (any, error) { return parseTime(s) },
+		format: func(v any) string {
+			if t := v.(time.Time); !t.IsZero() {
+				return t.UTC().Format(time.RFC3339)
+			}
+			return ""
+		},
+	},
 	reflect.TypeFor[Bytes](): {
 		name: "size", expected: "a size such as 512MB, with the units B, KB, MB, GB, TB and PB",
 		parse:  func(s string) (any, error) { return parseBytes(s) },
@@ -138,6 +148,19 @@ func parseBool(s string) (bool, error) {
 		return false, nil
 	}
 	return false, errors.New("neither")
+}
+
+// parseTime reads a time; a date is its midnight in UTC, and an empty text no time.
+func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errors.New("no time with its zone")
 }
 
 func parseDuration(s string) (time.Duration, error) {
