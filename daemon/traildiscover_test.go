@@ -78,8 +78,8 @@ func wildSamples(t *testing.T) []wildSample {
 	return out
 }
 
-// simulated is what matters here of a record of the traffic.
-type simulated struct {
+// trafficRecord is what matters here of a record of the traffic.
+type trafficRecord struct {
 	EventSource, EventName, RecipientAccountID, AwsRegion, SourceIPAddress, UserAgent string
 	UserIdentity                                                                      map[string]any
 }
@@ -108,7 +108,7 @@ func TestWildOperations(t *testing.T) {
 	// users are the users with a long-lived key by account, with a record of theirs
 	// and how many they have.
 	type user struct {
-		record simulated
+		record trafficRecord
 		n      int
 	}
 	users := map[string]map[string]*user{}
@@ -116,7 +116,7 @@ func TestWildOperations(t *testing.T) {
 	lines.Buffer(nil, 1<<20)
 	dropped, kept := 0, 0
 	for lines.Scan() {
-		var r simulated
+		var r trafficRecord
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &r))
 		if users[r.RecipientAccountID] == nil {
 			users[r.RecipientAccountID] = map[string]*user{}
@@ -144,7 +144,7 @@ func TestWildOperations(t *testing.T) {
 	accounts := slices.Sorted(maps.Keys(users))
 	require.Len(t, accounts, len(ways))
 	for a, account := range accounts {
-		var who simulated
+		var who trafficRecord
 		most := 0
 		for _, arn := range slices.Sorted(maps.Keys(users[account])) {
 			if u := users[account][arn]; u.n > most {
