@@ -55,7 +55,8 @@ type slice struct {
 
 // advance carries out the record that is due, as far as limit events go: in
 // order of (time, uid), slice by slice, whatever the order in which they came.
-// The next slice is read while one is under way. emit takes the samples.
+// The next slice is read while one is under way, unless minutes are so full that two
+// would be too much for memory. emit takes the samples.
 func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, limit int) error {
 	if err := s.send(emit); err != nil {
 		return err
@@ -98,9 +99,16 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 		if got.err != nil {
 			return got.err
 		}
-		next = read(got.to)
+		full := len(got.events) > s.o.SliceEvents
+		if !full {
+			next = read(got.to)
+		}
 		limit -= len(got.events)
+		to := got.to
 		s.take(got)
+		if got.events = nil; full {
+			next = read(to)
+		}
 		if err := s.send(emit); err != nil {
 			return err
 		}

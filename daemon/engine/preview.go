@@ -125,6 +125,10 @@ func (e *Engine) Preview(ctx context.Context) error {
 	return nil
 }
 
+// arrivalsAtOnce is how many events the preview reads at once, of all streams: while
+// the final pass works through a busy minute many arrive.
+const arrivalsAtOnce = 100_000
+
 // foresee looks at a stream's arrivals.
 func (s *stream) foresee(ctx context.Context, now time.Time) error {
 	p := s.preview
@@ -136,10 +140,14 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 		p.clear() // It is catching up: what is told then is final.
 		return nil
 	}
-	last := s.o.Log.LastSeq()
-	if last > p.seq && s.o.Log.CountSince(s.key, s.position.done, time.Time{}, p.seq) > 0 {
+	for last := s.o.Log.LastSeq(); p.seq < last; {
+		upTo := min(last, p.seq+arrivalsAtOnce)
+		if s.o.Log.CountSince(s.key, s.position.done, time.Time{}, p.seq) == 0 {
+			p.seq = last
+			break
+		}
 		q := s.readQuery(s.position.done, now.Add(s.set.Future))
-		q.MinSeq, q.MaxSeq = p.seq, last
+		q.MinSeq, q.MaxSeq = p.seq, upTo
 		events, err := s.readJudged(ctx, q)
 		if err != nil {
 			return fmt.Errorf("reading arrivals of %s: %w", s.key, err)
@@ -147,10 +155,11 @@ func (s *stream) foresee(ctx context.Context, now time.Time) error {
 		s.mtx.Lock()
 		for i := range events {
 			s.arrive(&events[i])
+			s.breathe(i)
 		}
 		s.mtx.Unlock()
+		p.seq = upTo
 	}
-	p.seq = last
 	if len(p.dirty)+len(p.findings) == 0 {
 		return nil
 	}

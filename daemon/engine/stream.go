@@ -175,6 +175,7 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 			s.counts.add(e)
 		}
 		s.observe(e, m)
+		s.breathe(i)
 	}
 	if counted == 0 {
 		return
@@ -185,6 +186,16 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 	s.gauge.add(m, float32(counted))
 	s.counts.close(tsdb.SampleTime(minuteTime(m)))
 	s.judge(m)
+}
+
+// breathe lets those in who wait to read the stream, at every thousandth event:
+// a minute may have so many that they would wait for seconds. Only the line writes
+// to a stream, so nothing changes meanwhile.
+func (s *stream) breathe(i int) {
+	if i&1023 == 1023 {
+		s.mtx.Unlock()
+		s.mtx.Lock()
+	}
 }
 
 // pass lets time pass to minute m, after the events of the last minute that had
