@@ -10,6 +10,7 @@ import (
 	"github.com/insightd/insightd/daemon/enrich"
 	"github.com/insightd/insightd/daemon/enrich/geo"
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/rules/catalog"
 )
 
@@ -42,7 +43,40 @@ func settings(c *config.Config) engine.Settings {
 		Identities:       c.Limits.Identities,
 		OpenInsights:     c.Limits.OpenInsights,
 		DataEvents:       c.Models.DataEvents,
+		Labels:           labels(c),
 	}
+}
+
+// labels are what the configuration calls identities and resources; nil where it
+// calls none anything.
+func labels(c *config.Config) *engine.Labels {
+	l := &engine.Labels{}
+	critical := &c.Identities.Critical
+	for _, x := range [...]struct {
+		label    string
+		patterns []string
+	}{
+		{insight.LabelAdmin, critical.Admin}, {insight.LabelBreakGlass, critical.BreakGlass},
+		{insight.LabelCI, critical.CI}, {insight.LabelDataAccess, critical.DataAccess},
+	} {
+		for _, p := range x.patterns {
+			l.Identities = append(l.Identities, engine.IdentityLabel{Pattern: p, Label: x.label})
+		}
+	}
+	for _, x := range [...]struct {
+		level    insight.Sensitivity
+		patterns []string
+	}{
+		{insight.SensitivityHigh, c.Resources.High}, {insight.SensitivityMedium, c.Resources.Medium}, {insight.SensitivityLow, c.Resources.Low},
+	} {
+		for _, p := range x.patterns {
+			l.Resources = append(l.Resources, engine.ResourceLabel{Pattern: p, Sensitivity: x.level})
+		}
+	}
+	if len(l.Identities)+len(l.Resources) == 0 {
+		return nil
+	}
+	return l
 }
 
 // enrichment makes the enricher that the configuration asks for, in a place

@@ -79,7 +79,7 @@ func (l *addressLooker) look(s *stream, e *event.Event, _ names, w *who, m model
 		return l.finding(s, e, w, m, &v, o.Agent), true
 	case open != nil && e.Risk >= 2 && w.addresses.Doubted(o.Address, m):
 		f := l.finding(s, e, w, m, nil, "")
-		return f, rank(f.severity) > rank(open.raised.Severity)
+		return f, rank(f.severity) > rank(graded(&open.raised))
 	}
 	return finding{}, false
 }

@@ -92,6 +92,7 @@ func (s *stream) observe(e *event.Event, m models.Minute) {
 	n := s.names(e)
 	w := s.identity(n.identity, e, m)
 	s.rule(e, w)
+	s.ruleBreakGlass(e, w)
 	if s.judges(e) {
 		s.inspect(e, n, w, m)
 	}

@@ -191,6 +191,7 @@ func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, in.Identity, in.Start.Truncate(time.Minute))
 	s.confide(&in, culprit(&in, found), s.live[x.key.kind], m)
 	in.Severity = severity(in.Type, x.risk, x.kindOfWho(), found)
+	s.label(&in)
 	return in
 }
 

@@ -201,7 +201,7 @@ const graver = 0.5
 // that started it.
 func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 	old := &o.raised
-	if f.score < old.Score+graver && rank(f.severity) <= rank(old.Severity) {
+	if f.score < old.Score+graver && rank(f.severity) <= rank(graded(old)) {
 		return
 	}
 	if f.score < old.Score { // Only what happened is worse, not how odd it is.
@@ -226,6 +226,10 @@ func carry(in, old *insight.Insight) {
 	in.Suppressed, in.ConfirmedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.Alert
 	if rank(in.Severity) < rank(old.Severity) {
 		in.Severity = old.Severity
+		in.Reasons = slices.DeleteFunc(slices.Clone(in.Reasons), ofCritical)
+		if i := slices.IndexFunc(old.Reasons, ofCritical); i >= 0 {
+			in.Reasons = append(in.Reasons, old.Reasons[i])
+		}
 	}
 	in.HighRisk = in.HighRisk || old.HighRisk
 	envelope := func(r insight.Reason) bool { return r.Feature == featureEnvelope }
@@ -272,6 +276,7 @@ func (s *stream) portray(f *finding, e *event.Event, m models.Minute) insight.In
 		in.Confidence = min(in.Confidence, expected)
 	}
 	s.evince(&in, found, 1)
+	s.label(&in)
 	in.Incident = s.incident(f.who, found, m)
 	return in
 }

@@ -32,7 +32,7 @@ func (s *stream) rebaselineOf(w *who) *insight.Rebaseline {
 // profile is an identity as the API shows it.
 func (s *stream) profile(w *who) insight.Profile {
 	p := w.profile(s.key, s.symbols)
-	p.Rebaselined = s.rebaselineOf(w)
+	p.Rebaselined, p.Labels = s.rebaselineOf(w), s.labelsOf(w.name)
 	s.classify(&p, w)
 	return p
 }

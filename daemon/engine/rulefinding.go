@@ -78,6 +78,9 @@ func (s *stream) ruleFinding(x *rules.Match, e *event.Event, w *who) finding {
 		severity: insight.Severity(r.Severity), attack: slices.Clone(r.Attack), rule: &ruleMatch{Match: *x},
 		quiet: ruleQuiet, until: minuteOf(x.Time) + ruleLongest,
 	}
+	if r == breakGlassRule {
+		f.region = "" // It is one, wherever it is used.
+	}
 	if r.Shadow {
 		f.suppressed = shadowed
 	}
@@ -134,8 +137,12 @@ func (s *stream) portrayRule(f *finding, e *event.Event, m models.Minute) insigh
 	}
 	in.ID = insight.ID(in.Type, s.key, in.Region, in.Object, identity, in.Start.Truncate(time.Minute))
 	in.Summary, in.Reasons = ruleSummary(x, e, who), ruleReasons(x)
+	if r == breakGlassRule {
+		in.Reasons = s.breakGlassReasons(e)
+	}
 	in.Score = weigh(in.Reasons, r.Confidence)
 	s.evince(&in, found, max(1, int(m-minuteOf(in.Start))+1))
+	s.label(&in)
 	in.Incident = s.incident(who, found, m)
 	return in
 }

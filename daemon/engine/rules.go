@@ -130,10 +130,11 @@ func (s *stream) rule(e *event.Event, w *who) {
 // ruleLate is rule for an event that came after its minute was final.
 func (s *stream) ruleLate(e *event.Event) {
 	list := s.evaluate(s.rules.state, e)
-	if len(list) == 0 {
+	if len(list) == 0 && !s.breakGlass(e) {
 		return
 	}
 	w := s.acquaintance(e)
+	s.ruleBreakGlass(e, w)
 	for i := range list {
 		s.ruled(&list[i], list, e, w)
 	}
@@ -172,7 +173,7 @@ func (s *stream) ruled(x *rules.Match, all []rules.Match, e *event.Event, w *who
 			s.put(in)
 		}
 	case o == nil:
-		if s.set.OpenInsights > 0 && s.rules.open >= s.set.OpenInsights {
+		if s.set.OpenInsights > 0 && s.rules.open >= s.set.OpenInsights && x.Rule != breakGlassRule {
 			s.capped++
 			return
 		}
@@ -205,8 +206,12 @@ func (s *stream) foreseeRules(e *event.Event) {
 	if p.rules == nil {
 		p.rules = r.state.Fork()
 	}
+	found := s.evaluate(p.rules, e)
+	if s.breakGlass(e) {
+		found = append(slices.Clone(found), *breakGlassMatch(e))
+	}
 	var w *who
-	for _, x := range s.evaluate(p.rules, e) {
+	for _, x := range found {
 		if x.State != rules.Fired || len(p.findings) >= foreseenLimit {
 			continue
 		}

@@ -37,6 +37,8 @@ type Settings struct {
 	OpenInsights int `json:"openInsights"`
 	// DataEvents lets the data category into the call-rate models.
 	DataEvents bool `json:"dataEvents"`
+	// Labels are of identities and resources; nil where there are none.
+	Labels *Labels `json:"labels,omitempty"`
 }
 
 func (s *Settings) validate() error {

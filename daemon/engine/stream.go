@@ -53,6 +53,7 @@ type stream struct {
 	position   position
 	preview    *preview
 	classes    classes
+	labelled   labelled
 	shadow     *shadow
 	snapshot   snapshotState
 
