@@ -195,7 +195,10 @@ type Engine struct {
 	// pushing counts the pushes of a client that are under way.
 	pushing map[string]int
 
-	book *book
+	book       *book
+	exceptions *exceptionBook
+	// confessed are silencings of which an insight goes on.
+	confessed []*silencing
 	// unheard are records of what users said that their streams have not heard.
 	unheard map[event.StreamKey][]event.Control
 
@@ -227,7 +230,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		o: o, settings: o.Settings, streams: map[event.StreamKey]*stream{}, pushes: map[pushKey]*push{}, pushing: map[string]int{},
-		book: newBook(), unheard: map[event.StreamKey][]event.Control{},
+		book: newBook(), exceptions: newExceptionBook(), unheard: map[event.StreamKey][]event.Control{},
 	}
 	if o.StateDir != "" {
 		if err := os.MkdirAll(o.StateDir, 0o750); err != nil {
@@ -269,6 +272,9 @@ func (e *Engine) stream(key event.StreamKey) *stream {
 		key = event.StreamKey{Provider: strings.Clone(key.Provider), Account: strings.Clone(key.Account)}
 		s = newStream(key, &e.o, e.settings)
 		e.streams[key] = s
+		if list := e.unheardOf(key); len(list) > 0 {
+			e.unheard[key] = list
+		}
 	}
 	return s
 }

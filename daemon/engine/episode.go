@@ -128,8 +128,9 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in := s.compose(x, m, v, found)
 	in.Incident = s.incident(x.who, found, m)
 	ep.vigil = vigil{by: s.quiet(&in, m), n: float64(found.total)}
-	s.suppress(&in, ep.vigil.by != "" || s.budget.take(in.Incident, in.Confidence, m))
-	if in.Suppressed != "" && ep.vigil.by == "" {
+	quiet := ep.vigil.by != "" || s.excused(&in, s.selection(x), m)
+	s.suppress(&in, quiet || s.budget.take(in.Incident, in.Confidence, m))
+	if in.Suppressed != "" && !quiet {
 		s.suppressed++
 	}
 	in.Supersedes = s.preview.confirmed(s, in)
@@ -195,12 +196,15 @@ func (s *stream) compose(x *modelled, m models.Minute, v models.Verdict, found *
 	return in
 }
 
+// noNotifier is why an insight was not sent anywhere that nothing keeps quiet.
+const noNotifier = "no notifier is configured; insight_confidence on /metrics shows it"
+
 // suppress says why an insight is not notified.
 func (s *stream) suppress(in *insight.Insight, told bool) {
 	if !told {
 		in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"more than %g false insights a day would be expected", s.set.BudgetPerDay)
 	}
-	in.Alert = insight.Alert{Reason: "no notifier is configured; insight_confidence on /metrics shows it"}
+	in.Alert = insight.Alert{Reason: noNotifier}
 	if in.Suppressed != "" {
 		in.Alert.Reason = in.Suppressed
 	}

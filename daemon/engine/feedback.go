@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -49,6 +50,8 @@ type feedbackData struct {
 	Object   string           `json:"object,omitempty"`
 	Score    float64          `json:"score,omitempty"`
 	Agreeing int              `json:"agreeing,omitempty"`
+	// Silences is nil where nothing is silenced.
+	Silences *silencing `json:"silences,omitempty"`
 }
 
 // feedback is the record's feedback with all that is known of it.
@@ -68,7 +71,7 @@ type rebaselineData struct {
 
 // said reports whether a record is something that users said.
 func said(kind string) bool {
-	return kind == event.ControlFeedback || kind == event.ControlRebaseline
+	return kind == event.ControlFeedback || kind == event.ControlRebaseline || kind == event.ControlException
 }
 
 // book is what users said of insights, for those who ask. It is made from the
@@ -146,6 +149,7 @@ func (e *Engine) recall(c *event.Control) {
 	var d feedbackData
 	if err := json.Unmarshal(c.Data, &d); err == nil && d.Feedback.ID != "" {
 		e.book.take(&d, d.feedback(c))
+		e.confess(d.Silences)
 	}
 }
 
@@ -168,7 +172,7 @@ func (e *Engine) GiveFeedback(ctx context.Context, f insight.Feedback) (insight.
 	h := xxhash.New()
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%d\x00%d", f.Insight, f.Verdict, f.By, now.UnixNano(), len(e.book.of(f.Insight)))
 	f.ID, f.At, f.State = hex.EncodeToString(h.Sum(nil)), now.Truncate(time.Second), ""
-	d := feedbackData{Action: actionGive, Feedback: f, Object: f.Object, Score: f.Score, Agreeing: f.Agreeing}
+	d := feedbackData{Action: actionGive, Feedback: f, Object: f.Object, Score: f.Score, Agreeing: f.Agreeing, Silences: e.silencesFeedback(&f)}
 	return e.note(ctx, f.Stream, &d)
 }
 
@@ -194,6 +198,8 @@ func (e *Engine) note(ctx context.Context, key event.StreamKey, d *feedbackData)
 		return insight.Feedback{}, fmt.Errorf("recording feedback on insight %s: %w", d.Feedback.Insight, err)
 	}
 	e.book.take(d, d.feedback(&c))
+	e.confess(d.Silences)
+	e.o.Logger.Info("Feedback was recorded", "action", d.Action, "by", cmp.Or(d.Feedback.By, d.Feedback.UndoneBy), "verdict", d.Feedback.Verdict, "insight", d.Feedback.Insight, "feedback", d.Feedback.ID)
 	for _, f := range e.book.of(d.Feedback.Insight) {
 		if f.ID == d.Feedback.ID {
 			return e.counted(f), nil
@@ -248,8 +254,8 @@ func (e *Engine) saidOf(key event.StreamKey, before uint64) []event.Control {
 		if c.Seq >= before {
 			break
 		}
-		if said(c.Kind) && c.Stream == key {
-			out = append(out, c)
+		if of, ok := forStream(c, key); ok {
+			out = append(out, of)
 		}
 	}
 	return out

@@ -158,7 +158,7 @@ func (s *stream) find(f *finding, e *event.Event, m models.Minute) {
 	}
 	in := s.portray(f, e, m)
 	by := s.decide(&in, f, s.budget, m)
-	if in.Suppressed != "" && by == "" {
+	if in.Suppressed != "" && by == "" && in.ExceptedBy == "" {
 		s.suppressed++
 	}
 	in.Supersedes = s.preview.confirmed(s, in)
@@ -178,7 +178,7 @@ func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Min
 	if in.Suppressed = f.suppressed; f.suppressed == "" {
 		by = s.quiet(in, m)
 		// The budget is of what models may be wrong with.
-		told = by != "" || f.rule != nil || b.take(in.Incident, in.Confidence, m)
+		told = by != "" || s.excused(in, f.events, m) || f.rule != nil || b.take(in.Incident, in.Confidence, m)
 	}
 	s.suppress(in, told)
 	return by
@@ -223,7 +223,7 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 // carry has a newer telling of an insight keep what is settled about it.
 func carry(in, old *insight.Insight) {
 	in.ID, in.Start, in.Detected, in.Incident, in.Supersedes = old.ID, old.Start, old.Detected, old.Incident, old.Supersedes
-	in.Suppressed, in.ConfirmedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.Alert
+	in.Suppressed, in.ConfirmedBy, in.ExceptedBy, in.Alert = old.Suppressed, old.ConfirmedBy, old.ExceptedBy, old.Alert
 	if rank(in.Severity) < rank(old.Severity) {
 		in.Severity = old.Severity
 		in.Reasons = slices.DeleteFunc(slices.Clone(in.Reasons), ofCritical)
@@ -232,9 +232,11 @@ func carry(in, old *insight.Insight) {
 		}
 	}
 	in.HighRisk = in.HighRisk || old.HighRisk
-	envelope := func(r insight.Reason) bool { return r.Feature == featureEnvelope }
-	if i := slices.IndexFunc(old.Reasons, envelope); i >= 0 && !slices.ContainsFunc(in.Reasons, envelope) {
-		in.Reasons = append(in.Reasons, old.Reasons[i])
+	for _, feature := range [...]string{featureEnvelope, featureException} {
+		of := func(r insight.Reason) bool { return r.Feature == feature }
+		if i := slices.IndexFunc(old.Reasons, of); i >= 0 && !slices.ContainsFunc(in.Reasons, of) {
+			in.Reasons = append(slices.Clone(in.Reasons), old.Reasons[i])
+		}
 	}
 }
 

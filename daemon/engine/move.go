@@ -21,6 +21,7 @@ const roundEvents = 2_000_000
 
 // Advance moves every stream to its watermark, several at a time.
 func (e *Engine) Advance(ctx context.Context) error {
+	e.endConfessed()
 	return e.move(ctx, func(s *stream) (time.Time, bool) { return e.watermark(s.key) })
 }
 

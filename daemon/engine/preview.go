@@ -294,8 +294,11 @@ func (f *foreseen) add(m models.Minute, by feed) {
 func (s *stream) foreseeSeries(f *foreseen) {
 	p := s.preview
 	if t := p.keys[f.key]; t != nil {
-		if t.in.ConfirmedBy != "" {
+		switch {
+		case t.in.ConfirmedBy != "":
 			p.watch(s, t, f)
+		case t.in.ExceptedBy != "":
+			p.overrun(s, t, f)
 		}
 		return // Told already.
 	}
@@ -406,7 +409,7 @@ func (s *stream) announce(f *foreseen, y *modelled, m models.Minute, v models.Ve
 		return
 	}
 	in.Incident = s.incident(y.who, found, m)
-	s.suppress(&in, s.quiet(&in, m) != "" || p.budget.take(in.Incident, in.Confidence, m))
+	s.suppress(&in, s.quiet(&in, m) != "" || s.excused(&in, s.selection(y), m) || p.budget.take(in.Incident, in.Confidence, m))
 	in.Provisional = true
 	y.tell(p.tells, in.ID, forGood)
 	p.remember(&provisional{in: in, slot: slot, key: f.key, series: true, at: m})

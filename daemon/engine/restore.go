@@ -58,6 +58,13 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 			for k := range out {
 				out[k] = append(out[k], step{c, &data.Settings})
 			}
+		case event.ControlException:
+			e.recallException(&c)
+			for k := range out {
+				if of, ok := forStream(c, k); ok {
+					out[k] = append(out[k], step{Control: of})
+				}
+			}
 		case event.ControlFeedback:
 			e.recall(&c)
 			fallthrough
@@ -108,7 +115,7 @@ func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func(
 		switch c.Kind {
 		case event.ControlConfig:
 			s.configure(*c.set)
-		case event.ControlFeedback, event.ControlRebaseline:
+		case event.ControlFeedback, event.ControlRebaseline, event.ControlException:
 			s.hear(&c.Control)
 		case event.ControlWatermark:
 			s.order(c.Seq, c.Time)

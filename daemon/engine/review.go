@@ -185,6 +185,13 @@ func (s *stream) hear(c *event.Control) {
 		} else {
 			s.undo(&f, m)
 		}
+	case event.ControlException:
+		var d exceptionData
+		if err := json.Unmarshal(c.Data, &d); err != nil || d.Exception.ID == "" {
+			s.o.Logger.Warn("An exception in the event log cannot be read; it is left out", "seq", c.Seq, "err", err)
+			return
+		}
+		s.heedException(&d, c, m)
 	case event.ControlRebaseline:
 		var d rebaselineData
 		if err := json.Unmarshal(c.Data, &d); err != nil {
@@ -303,8 +310,12 @@ func (s *stream) reviewOpen(in *insight.Insight, g *vigil, events selection, v *
 func (s *stream) reopen(in *insight.Insight, g *vigil, m models.Minute) {
 	*g = vigil{}
 	in.Suppressed, in.ConfirmedBy = "", ""
-	s.suppress(in, in.Rule != nil || s.budget.take(in.Incident, in.Confidence, m))
-	if in.Suppressed != "" {
+	excused := false
+	if x := s.exceptions.byID(in.ExceptedBy); x != nil { // It falls within one still.
+		in.Suppressed, excused = x.Text(), true
+	}
+	s.suppress(in, excused || in.Rule != nil || s.budget.take(in.Incident, in.Confidence, m))
+	if in.Suppressed != "" && !excused {
 		s.suppressed++
 	}
 	s.openFor(in)
@@ -346,6 +357,7 @@ func (s *stream) join(host *episode, x *modelled, m models.Minute, from models.M
 		}
 	}
 	in.Extent.Absorb(more)
+	s.joined(in, found, m)
 }
 
 // quiet keeps an insight from being told that is within what was confirmed as

@@ -169,11 +169,12 @@ func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64) (*stream, e
 // takeOver brings a new stream to where the old one is and puts it in force.
 func (e *Engine) takeOver(ctx context.Context, s, fresh *stream) error {
 	for c := range e.o.Log.ControlsSince(fresh.position.seq) {
+		of, told := forStream(c, s.key)
 		switch {
-		case c.Stream != s.key:
+		case told && c.Seq <= s.reviews.heard:
+			fresh.hear(&of)
 			continue
-		case said(c.Kind) && c.Seq <= s.reviews.heard:
-			fresh.hear(&c)
+		case c.Stream != s.key:
 			continue
 		case c.Kind != event.ControlWatermark || c.Seq > s.position.seq:
 			continue

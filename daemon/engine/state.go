@@ -84,6 +84,7 @@ func (s *stream) fields(d *codec) {
 	s.sightFields(d)
 	s.agreementFields(d)
 	s.reviewFields(d)
+	s.exceptionFields(d)
 	s.ruleFields(d)
 	for _, l := range s.lookers {
 		l.fields(s, d)

@@ -48,6 +48,7 @@ type stream struct {
 	agreement  map[string][]supported // by identity, of the last two hours
 	budget     *budget
 	reviews    reviews
+	exceptions exceptions
 	storms     storms
 	gauge      gauge
 	position   position
@@ -208,6 +209,7 @@ func (s *stream) pass(m models.Minute) {
 		gap := s.hold(s.passed)
 		s.tick(s.passed)
 		s.endSights(s.passed, gap)
+		s.supervise(s.passed)
 	}
 	if s.passed < m {
 		s.passed = m
@@ -246,6 +248,7 @@ func (s *stream) keep(m models.Minute) {
 		})
 	}
 	s.reviews.keep(m)
+	s.exceptions.keep(m)
 	s.storms.forget(m)
 	s.rules.state.Advance(minuteTime(m))
 	for k, t := range s.told {
