@@ -43,13 +43,13 @@ func settings(c *config.Config) engine.Settings {
 		Identities:       c.Limits.Identities,
 		OpenInsights:     c.Limits.OpenInsights,
 		DataEvents:       c.Models.DataEvents,
-		Labels:           labels(c),
+		Labels:           labelsOf(c),
 	}
 }
 
-// labels are what the configuration calls identities and resources; nil where it
+// labelsOf are what the configuration calls identities and resources; nil where it
 // calls none anything.
-func labels(c *config.Config) *engine.Labels {
+func labelsOf(c *config.Config) *engine.Labels {
 	l := &engine.Labels{}
 	critical := &c.Identities.Critical
 	for _, x := range [...]struct {

@@ -203,6 +203,10 @@ func newJudge(o ReplayOptions, log *eventlog.Log, stored *judge) (*judge, error)
 		j.store.Close()
 		return nil, err
 	}
+	if err = j.engine.ConfigureExceptions(context.Background(), o.Config.ExceptionValues()); err != nil {
+		j.store.Close()
+		return nil, fmt.Errorf("putting the configuration's exceptions in force: %w", err)
+	}
 	return j, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/rules"
 )
@@ -34,7 +35,7 @@ func ruleReports(set *rules.Set, matched map[string]uint64, found []insight.Insi
 	for i, r := range set.Rules() {
 		at[r.ID] = i
 		out = append(out, RuleReport{
-			ID: r.ID, Title: r.Title, Severity: r.Severity, State: stateOf(r), Events: matched[r.ID],
+			ID: r.ID, Title: r.Title, Severity: r.Severity, State: engine.StateOf(r), Events: matched[r.ID],
 			Asked: slices.ContainsFunc(asked, func(path string) bool { return within(path, r.File) }),
 		})
 	}

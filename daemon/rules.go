@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/rules"
 	"github.com/insightd/insightd/rules/packs"
@@ -91,16 +92,6 @@ func (r *ruleset) tell(logger *slog.Logger, problem func(rules.Problem)) {
 	logger.Info("Rules are in force", "active", r.set.Active(), "rules", len(r.set.Rules()), "errors", rules.Errors(r.problems), "hash", r.set.Hash())
 }
 
-func stateOf(r *rules.Rule) insight.RuleState {
-	switch {
-	case r.Dormant:
-		return insight.RuleDormant
-	case r.Shadow:
-		return insight.RuleShadow
-	}
-	return insight.RuleActive
-}
-
 // status lists the rules, in the order of package and id, and those with errors.
 // findings counts what they found.
 func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
@@ -109,7 +100,7 @@ func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
 		out = append(out, insight.RuleStatus{
 			ID: x.ID, Package: x.Package, File: x.File, Line: x.Line, Version: x.Version, Hash: x.Hash,
 			Title: x.Title, Description: x.Description, Severity: x.Severity, Type: x.Type.String(),
-			Attack: x.Attack, KRI: x.KRI, State: stateOf(x), WindowSeconds: int(x.Window / time.Second), Confidence: x.Confidence,
+			Attack: x.Attack, KRI: x.KRI, State: engine.StateOf(x), WindowSeconds: int(x.Window / time.Second), Confidence: x.Confidence,
 			Findings: findings[x.ID],
 		})
 	}

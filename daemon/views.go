@@ -127,15 +127,22 @@ func (d *Daemon) restore(ctx context.Context) error {
 	return d.configure(ctx, d.config.Load())
 }
 
-// configure puts the models' part of a configuration in force, and notes it in
-// the event log. A log that cannot be written to does not stop a start: the note
+// byConfiguration is in whose name the configuration changes what is told.
+const byConfiguration = insight.ExceptionFromConfiguration
+
+// configure puts the models' part of a configuration and its exceptions in force,
+// and notes them and the rules in the event log. A log that cannot be written to does not stop a start: the note
 // is tried again with the next reload.
 func (d *Daemon) configure(ctx context.Context, c *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	versions := d.intake.enricher.Load().Versions()
 	versions["rules"] = d.rules.Load().set.Hash()
-	err := d.engine.Configure(ctx, settings(c), versions)
+	err := errors.Join(
+		d.engine.Configure(ctx, settings(c), versions),
+		d.engine.NoteRules(ctx, d.rules.Load().set, byConfiguration),
+		d.engine.ConfigureExceptions(ctx, c.ExceptionValues()),
+	)
 	if err != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}

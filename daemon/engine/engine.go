@@ -186,7 +186,8 @@ type Engine struct {
 	// controlMtx is held while a control record is written that changes what
 	// follows it.
 	controlMtx sync.RWMutex
-	noted      string // The configuration of the last record.
+	noted      string     // The configuration of the last record.
+	notedRules *rulesData // nil before there is any record of rules
 
 	mtx      sync.RWMutex
 	settings Settings

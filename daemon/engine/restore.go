@@ -58,6 +58,8 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 			for k := range out {
 				out[k] = append(out[k], step{c, &data.Settings})
 			}
+		case event.ControlRules:
+			e.recallRules(&c)
 		case event.ControlException:
 			e.recallException(&c)
 			for k := range out {

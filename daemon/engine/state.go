@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 7
+const stateVersion = 8
 
 // pushed is how far a push client was.
 type pushed struct {
