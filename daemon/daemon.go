@@ -131,7 +131,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}()
 	d.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("insightd"), d.reloaded.collector(), rulesCollector{d},
+		versioncollector.NewCollector("insightd"), d.reloaded.collector(), rulesCollector{d}, exceptionsCollector{d},
 	)
 	c, err := d.loadConfig()
 	if err != nil {

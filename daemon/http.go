@@ -27,6 +27,7 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.To
 		Events:          d.log,
 		Knowledge:       knowledge{d},
 		Reviews:         reviews{d},
+		Exceptions:      exceptions{d},
 		Pusher:          d.intake,
 		Prometheus:      d.prometheusOptions(c),
 		EnableLifecycle: d.o.EnableLifecycle,

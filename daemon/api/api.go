@@ -256,6 +256,7 @@ type Options struct {
 	Events     Events
 	Knowledge  Knowledge
 	Reviews    Reviews
+	Exceptions Exceptions
 	Pusher     Pusher
 	Prometheus PrometheusOptions
 
@@ -300,6 +301,8 @@ func (o *Options) validate() error {
 		return errors.New("no knowledge is given")
 	case o.Reviews == nil:
 		return errors.New("nothing takes in feedback")
+	case o.Exceptions == nil:
+		return errors.New("nothing takes in exceptions")
 	case o.Pusher == nil:
 		return errors.New("nothing takes in events")
 	}
@@ -466,6 +469,7 @@ func (a *API) routes() []route {
 		{change, "/-/reload", a.lifecycle(a.o.Lifecycle.Reload != nil, a.reload), false},
 		{change, "/-/quit", a.lifecycle(a.o.Lifecycle.Quit != nil, a.quit), false},
 	}
+	rs = append(rs, a.exceptionRoutes()...)
 	rs = append(rs, a.insideRoutes()...)
 	for _, p := range promRoutes {
 		rs = append(rs, route{p.methods, promPrefix + p.path, a.prom, false})

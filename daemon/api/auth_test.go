@@ -41,6 +41,8 @@ var scopes = map[string]Scope{
 	"GET /":                      ScopeRead, "GET /metrics": ScopeRead,
 	"GET /api/v1/openapi.yaml": ScopeRead, "GET /api/v1/coverage": ScopeRead, "GET /api/v1/rules": ScopeRead, "GET /api/v1/alerts": ScopeRead,
 	"GET /api/v1/insights/live": ScopeRead, "GET /api/v1/insights/{id}": ScopeRead, "GET /api/v1/insights/{id}/events": ScopeRead,
+	"GET /api/v1/exceptions": ScopeRead, "POST /api/v1/exceptions": ScopeAdmin,
+	"GET /api/v1/exceptions/{id}": ScopeRead, "DELETE /api/v1/exceptions/{id}": ScopeAdmin,
 	"GET /api/v1/insights/{id}/feedback": ScopeRead, "POST /api/v1/insights/{id}/feedback": ScopeAdmin, "DELETE /api/v1/insights/{id}/feedback": ScopeAdmin,
 	"POST /api/v1/identities/{id}/rebaseline": ScopeAdmin,
 	"GET /api/v1/insights/{id}/records":       ScopeRead, "GET /api/v1/incidents/{id}": ScopeRead,

@@ -98,13 +98,7 @@ func (a *API) giveFeedback(q *request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := hiddenList{Count: count, Insights: []hidden{}}
-		for _, in := range newest[:min(len(newest), maxHidden)] {
-			h.Insights = append(h.Insights, hidden{
-				ID: in.ID, InsightType: in.Type, State: in.State, StartTime: in.Start.UTC().Truncate(time.Second),
-				Confidence: in.Confidence, Severity: in.Severity, Summary: in.Summary, Suppressed: in.Suppressed,
-			})
-		}
+		h := newHidden(newest[:min(len(newest), maxHidden)], count)
 		return feedbackView{Feedback: f, DryRun: true, Hidden: &h}, nil
 	}
 	if err := a.settled(); err != nil {

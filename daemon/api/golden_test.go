@@ -49,6 +49,7 @@ func goldens(w *world) []golden {
 		return golden{file, http.MethodPost, path, pattern, body, status}
 	}
 	e := url.QueryEscape
+	const exception = `{"kind":"mute","owner":"anna","reason":"The load test of this week.","ticket":"CHG-42","expires":"2026-03-13T18:00:00Z","scope":{"identity":"*:user/anna","operation":"ec2.amazonaws.com:*"}}`
 	push := `{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/anna","accountId":"111122223333","userName":"anna"},` +
 		`"eventTime":"2026-03-09T11:59:00Z","eventSource":"ec2.amazonaws.com","eventName":"StopInstances","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7",` +
 		`"userAgent":"aws-cli/2.15.0","eventID":"pushed-1","eventType":"AwsApiCall","managementEvent":true,"readOnly":false,"recipientAccountId":"111122223333","eventCategory":"Management"}`
@@ -77,6 +78,15 @@ func goldens(w *world) []golden {
 		{"insight-feedback-undone.json", http.MethodDelete, "/api/v1/insights/" + w.ids["calls"] + "/feedback", "/api/v1/insights/{id}/feedback", "", http.StatusOK},
 		said("error-feedback-conflict.json", "/api/v1/insights/{id}/feedback", "/api/v1/insights/"+w.ids["former"]+"/feedback", `{"verdict":"up"}`, http.StatusConflict),
 		said("identity-rebaseline.json", "/api/v1/identities/{id}/rebaseline", "/api/v1/identities/0a1b2c3d/rebaseline", `{"note":"moved to another team"}`, http.StatusOK),
+		said("exception-dry-run.json", "/api/v1/exceptions", "/api/v1/exceptions?dry_run=true", exception, http.StatusOK),
+		said("exception-made.json", "/api/v1/exceptions", "/api/v1/exceptions", exception, http.StatusOK),
+		said("exception-window.json", "/api/v1/exceptions", "/api/v1/exceptions", `{"kind":"maintenance","owner":"platform","reason":"The old network goes.","starts":"2026-03-14T22:00:00Z","expires":"2026-03-15T04:00:00Z","scope":{"account":"111122223333","network":"corporate","max_rate":120}}`, http.StatusOK),
+		said("error-exception.json", "/api/v1/exceptions", "/api/v1/exceptions", `{"kind":"mute","owner":"anna","reason":"noise","expires":"2026-04-01T00:00:00Z","scope":{"max_rate":5}}`, http.StatusBadRequest),
+		get("exceptions.json", "/api/v1/exceptions", "/api/v1/exceptions"),
+		get("exceptions-scheduled.json", "/api/v1/exceptions", "/api/v1/exceptions?state=scheduled&kind=maintenance"),
+		get("exception.json", "/api/v1/exceptions/{id}", "/api/v1/exceptions/"+w.exception()),
+		{"exception-deleted.json", http.MethodDelete, "/api/v1/exceptions/" + w.exception(), "/api/v1/exceptions/{id}", "", http.StatusOK},
+		{"error-exception-deleted.json", http.MethodDelete, "/api/v1/exceptions/unknown", "/api/v1/exceptions/{id}", "", http.StatusNotFound},
 		get("incidents.json", "/api/v1/incidents", "/api/v1/incidents"),
 		get("incidents-filter.json", "/api/v1/incidents", "/api/v1/incidents?filter="+e(`type="ApiErrorRateInsight"`)),
 		get("incident.json", "/api/v1/incidents/{id}", "/api/v1/incidents/5f0c2a9be1d34c77"),
@@ -250,6 +260,11 @@ func TestOpenAPI(t *testing.T) {
 			target := strings.NewReplacer("{id}", w.ids["calls"], "{uid}", "event-030", "{name}", "identity").Replace(path)
 			if path == "/api/v1/incidents/{id}" {
 				target = "/api/v1/incidents/5f0c2a9be1d34c77"
+			}
+			if path == "/api/v1/exceptions/{id}" {
+				code, a := w.post("/api/v1/exceptions", `{"kind":"mute","owner":"anna","reason":"x","expires":"2026-03-13T18:00:00Z","scope":{"country":"DE"}}`)
+				require.Equal(t, http.StatusOK, code, a.Error)
+				target = "/api/v1/exceptions/" + w.exception()
 			}
 			if path == "/api/v1/identities/{id}" {
 				target = "/api/v1/identities/0a1b2c3d"

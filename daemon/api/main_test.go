@@ -83,7 +83,7 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 		metadata = append(metadata, PrometheusMetadata{Name: m.Name, Type: tsdb.MetricType, Help: m.Help})
 	}
 	w.o = Options{
-		Insights: w.insights, Events: w.log, Knowledge: worldKnowledge{}, Reviews: newWorldReviews(w), Pusher: pusher{w.log},
+		Insights: w.insights, Events: w.log, Knowledge: worldKnowledge{}, Reviews: newWorldReviews(w), Exceptions: newWorldExceptions(w), Pusher: pusher{w.log},
 		Prometheus: PrometheusOptions{
 			Queryable: w.db.Queryable(), Engine: engine, Stats: w.db, Metadata: metadata, Now: now,
 			Build: PrometheusBuild{Version: "0.1.0"}, Started: worldNow.Add(-time.Hour),
