@@ -56,8 +56,10 @@ func labelsOf(c *config.Config) *engine.Labels {
 		label    string
 		patterns []string
 	}{
-		{insight.LabelAdmin, critical.Admin}, {insight.LabelBreakGlass, critical.BreakGlass},
-		{insight.LabelCI, critical.CI}, {insight.LabelDataAccess, critical.DataAccess},
+		{insight.LabelAdmin, critical.Admin},
+		{insight.LabelBreakGlass, critical.BreakGlass},
+		{insight.LabelCI, critical.CI},
+		{insight.LabelDataAccess, critical.DataAccess},
 	} {
 		for _, p := range x.patterns {
 			l.Identities = append(l.Identities, engine.IdentityLabel{Pattern: p, Label: x.label})

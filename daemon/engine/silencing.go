@@ -233,8 +233,14 @@ func (e *Engine) coversCritical(pattern string) string {
 func scopeText(s *insight.Scope) string {
 	var parts []string
 	for _, p := range [...]struct{ name, value string }{
-		{"provider", s.Provider}, {"account", s.Account}, {"identity", s.Identity}, {"operation", s.Operation}, {"insight type", s.Type},
-		{"rule", s.Rule}, {"network", s.Network}, {"country", s.Country},
+		{"provider", s.Provider},
+		{"account", s.Account},
+		{"identity", s.Identity},
+		{"operation", s.Operation},
+		{"insight type", s.Type},
+		{"rule", s.Rule},
+		{"network", s.Network},
+		{"country", s.Country},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+" "+p.value)

@@ -149,8 +149,14 @@ func (x *Exception) Check(now time.Time) *ExceptionError {
 		return wrong("expires", x.Expires.Format(time.RFC3339), "at most 366 days ahead", "choose an earlier time and make it anew when that has come")
 	}
 	for _, t := range [...]struct{ field, text string }{
-		{"owner", x.Owner}, {"reason", x.Reason}, {"ticket", x.Ticket}, {"scope.provider", x.Scope.Provider}, {"scope.account", x.Scope.Account},
-		{"scope.identity", x.Scope.Identity}, {"scope.operation", x.Scope.Operation}, {"scope.rule", x.Scope.Rule},
+		{"owner", x.Owner},
+		{"reason", x.Reason},
+		{"ticket", x.Ticket},
+		{"scope.provider", x.Scope.Provider},
+		{"scope.account", x.Scope.Account},
+		{"scope.identity", x.Scope.Identity},
+		{"scope.operation", x.Scope.Operation},
+		{"scope.rule", x.Scope.Rule},
 	} {
 		if len(t.text) > exceptionText {
 			return wrong(t.field, fmt.Sprintf("%d bytes", len(t.text)), fmt.Sprintf("at most %d", exceptionText), "shorten it")
