@@ -219,7 +219,7 @@ func TestRules(t *testing.T) {
 		}
 		require.Equal(t, append([]string{}, want...), got)
 	}
-	f("", "AkInsight", "ApiCallRateInsight", "ApiErrorRateInsight", "ours", "rules/ours.yml")
+	f("", "Incident", "AkInsight", "ApiCallRateInsight", "ApiErrorRateInsight", "ours", "rules/ours.yml")
 	f("file[]=rules/ours.yml&rule_name[]=bucket-opened", "ours")
 	f("type=alert&rule_group[]=AkInsight", "AkInsight")
 	f("rule_name[]=AkInsight&rule_name[]=ApiCallRateInsight", "AkInsight", "ApiCallRateInsight")
