@@ -138,6 +138,15 @@ func (l *loader) walk(layer *Layer) {
 	}
 }
 
+// beside reports whether a rule is in use that is not read here.
+func (l *loader) beside(id string) bool {
+	if l.o.Beside == nil {
+		return false
+	}
+	_, ok := l.o.Beside.Rule(id)
+	return ok
+}
+
 // file is the name of a file of the layer in problems.
 func (layer *Layer) file(name string) string {
 	if layer.Name == "" {
@@ -175,6 +184,8 @@ func (l *loader) rule(p *problems, r *parsed) {
 	case !r.sound && known:
 		p.warn(r.at, "the rule of this id in %s stays in use", l.list[at].rule.File)
 	case !r.sound:
+	case r.program == nil && !known && l.beside(r.id):
+		// It takes a rule out of use that is not read here.
 	case r.program == nil && !known:
 		p.fail(r.at, "found a dormant rule without conditions, and no rule of this id to take out of use")
 	case r.program == nil:

@@ -183,6 +183,13 @@ func TestLayers(t *testing.T) {
 		`own/a.json:1:172: rule "nine": found a dormant rule without conditions, and no rule of this id to take out of use`,
 		`own/b.json:1:2: rule "one": found the id of the rule in own/a.json:1 again, expected another`,
 	}, said)
+	beside, problems := LoadFiles(nil, Options{Beside: set})
+	require.Empty(t, beside.Rules())
+	require.Empty(t, problems)
+	beside, problems = Parse("alone.json", []byte(`[{"id":"two","dormant":true},{"id":"nine","dormant":true}]`), Options{Beside: set})
+	require.Empty(t, beside.Rules())
+	require.Len(t, problems, 1, "the other is there to be taken out of use")
+	require.Equal(t, "nine", problems[0].Rule)
 	require.Len(t, set.Rules(), 4)
 	one, _ := set.Rule("one")
 	require.Equal(t, "mine", one.Title)

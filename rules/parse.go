@@ -20,6 +20,9 @@ type Options struct {
 	// Negate turns every rule's conditions around, for tests of rules: a test
 	// that still holds then tests nothing.
 	Negate bool
+	// Beside are rules that are in use beside those that are read: a dormant rule
+	// without conditions may name one of them. It may be nil.
+	Beside *Set
 }
 
 // parsed is a rule that was read, sound or not.

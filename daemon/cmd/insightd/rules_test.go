@@ -30,6 +30,12 @@ func TestCheckRules(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "found groupBy, which is an extension")
 
+	off := filepath.Join(t.TempDir(), "off.yml")
+	require.NoError(t, os.WriteFile(off, []byte("- {id: aws-group-changed, dormant: true}\n"), 0o600))
+	code, out, errs = call(t, "", "check", "rules", off)
+	require.Equal(t, 0, code, errs)
+	require.Equal(t, "rules: 1, errors: 0\n", out)
+
 	code, out, _ = call(t, "", "check", "rules", filepath.Join(rulePacks, "none.json"))
 	require.Equal(t, 1, code)
 	require.Equal(t, "rules: 0, errors: 1\n", out)

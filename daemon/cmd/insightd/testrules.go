@@ -31,8 +31,12 @@ func splitTests(names []string) (tests, scripts []string, err error) {
 
 // readRuleTests reads tests of rules with the packages beside them.
 func readRuleTests(names []string) (files []*ruletest.File, bad []error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	shipped := shippedRules()
 	for _, name := range names {
-		f, err := ruletest.Load(name, rules.Options{})
+		f, err := ruletest.Load(name, rules.Options{Beside: shipped})
 		if err != nil {
 			bad = append(bad, err)
 			continue
