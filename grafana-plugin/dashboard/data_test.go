@@ -24,6 +24,7 @@ import (
 // have something to show.
 var empty = map[string]string{
 	"insightd-kri/Without an indicator/Other insights": "every detector says what its insights are about",
+	"insightd-insight/Why/Rule":                        "the insight that is chosen has a series: no rule raised it",
 }
 
 // started is the world of a test, with what is chosen in it.

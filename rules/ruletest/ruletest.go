@@ -112,13 +112,22 @@ func Load(name string, o rules.Options) (*File, error) {
 			return nil, err
 		}
 		f.sets = append(f.sets, set)
-	}
-	for _, c := range f.cases {
-		if _, ok := f.find(c.rule); !ok {
-			return nil, &Error{name, c.line, 1, fmt.Sprintf("found tests of the rule %q, expected a package with it in %s or above", c.rule, dir)}
+		if f.missing() == nil {
+			return f, nil // What else is in the folder above may be no package.
 		}
 	}
-	return f, nil
+	c := f.missing()
+	return nil, &Error{name, c.line, 1, fmt.Sprintf("found tests of the rule %q, expected a package with it in %s or above", c.rule, dir)}
+}
+
+// missing is the first case of a rule that no set has, nil where there is none.
+func (f *File) missing() *testCase {
+	for _, c := range f.cases {
+		if _, ok := f.find(c.rule); !ok {
+			return c
+		}
+	}
+	return nil
 }
 
 // packages reads the packages that are directly in a folder.

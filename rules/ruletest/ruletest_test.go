@@ -150,3 +150,29 @@ func FuzzParse(f *testing.F) {
 		require.NotEmpty(t, file.cases)
 	})
 }
+
+// TestFolderAbove says that the folder above is looked into where the package is not
+// beside its tests, and left alone where it is: a configuration may stand there.
+func TestFolderAbove(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	rule := "- {id: a, conditions: {all: [{fact: operation, operator: equal, value: X}]}}\n"
+	beside := write("own/a.yml", rule)
+	test := write("own/a.test", "rule a\nmatch\n{\"eventName\": \"X\"}\n")
+	above := write("insightd.yml", "lateness: 30m\n")
+	_, err := Load(test, rules.Options{})
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(beside))
+	_, err = Load(test, rules.Options{})
+	require.ErrorContains(t, err, above)
+	require.NoError(t, os.WriteFile(above, []byte(rule), 0o600))
+	f, err := Load(test, rules.Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, f.Rules())
+}
