@@ -136,6 +136,23 @@ func TestExamples(t *testing.T) {
 			// Nobody is on no list.
 			ibm(21*time.Hour, "f", `{"action":"iam-groups.member.delete"}`)))
 	})
+	t.Run("paths", func(t *testing.T) {
+		// A path with a full stop before it, into reason and into initiator.
+		set, problems := Parse("paths.json", []byte(`[
+			{"conditions":{"all":[{"fact":"reason","operator":"equal","value":400,"path":".reasonCode",}]},"event":{"type":"refused"}},
+			{"conditions":{"all":[{"fact":"initiator","operator":"equal","value":"ada@example.com","path":".name"}]},"event":{"type":"by-ada"},}]`), Options{})
+		require.Zero(t, Errors(problems))
+		require.Len(t, problems, 2, "each comma too many is told")
+		fired := func(raw string) (ids []string) {
+			for _, m := range set.Evaluate(NewState(Limits{}), ibm(0, "a", raw), nil) {
+				ids = append(ids, m.Rule.ID)
+			}
+			return ids
+		}
+		require.Equal(t, []string{"by-ada", "refused"}, fired(`{"action":"x","reason":{"reasonCode":400},"initiator":{"name":"ada@example.com"}}`))
+		require.Equal(t, []string{"refused"}, fired(`{"action":"x","reason":{"reasonCode":400},"initiator":{"id":"ada@example.com"}}`))
+		require.Empty(t, fired(`{"action":"x","reason":{"reasonCode":"400"},"initiator":{"name":"bob@example.com"}}`), "a text is no number")
+	})
 	t.Run("slips", func(t *testing.T) {
 		const slip = `example-slips.json:17:2: warning: rule "trail-changed": a "]" is missing before this bracket`
 		require.Equal(t, []string{"a"}, run(t, "example-slips.json", slip, ibm(0, "a", `{"action":"atracker.target.delete"}`), ibm(0, "b", login)))
