@@ -14,7 +14,6 @@ import (
 type ibmRule struct {
 	id, shape string
 	actions   []string
-	// failed counts actions that did not succeed alone: 400 is the code that it asks
 	// code is the reason's that a rule which counts asks for (400), or leaves aside
 	// (200); empty where it asks for none. More than more within mins minutes fire it.
 	code string
