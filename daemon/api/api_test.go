@@ -145,7 +145,7 @@ func TestNotFound(t *testing.T) {
 	for _, path := range []string{
 		"/api/v1/insights/x", "/api/v1/insights/x/events", "/api/v1/insights/x/records", "/api/v1/incidents/x", "/api/v1/events/x",
 		"/api/v1/events/field/colour/values", "/api/v1/identities/x", "/api/v1/nothing", "/api/v1/insights/x/feedback",
-		"/api/v1/exceptions", "/api/v2", "/nothing", "/-/", "/api/v1/targets",
+		"/api/v1/exceptions/x", "/api/v2", "/nothing", "/-/", "/api/v1/targets",
 	} {
 		code, a := w.ask(path)
 		require.Equal(t, http.StatusNotFound, code, path)
