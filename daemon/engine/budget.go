@@ -47,9 +47,25 @@ func (b *budget) clone() *budget {
 // surely true comes as a flood.
 const leastCost = 0.1
 
+const (
+	// doubtfulMost is below which confidence nothing is told by itself: what is
+	// right less often than that costs a reader more than it is worth. A budget
+	// of more than doubtfulAt false insights a day lowers it in proportion.
+	doubtfulMost = 0.4
+	doubtfulAt   = 5
+)
+
+// doubtful is the confidence below which an insight is not told by itself.
+func (b *budget) doubtful() float64 {
+	if b.perDay <= 0 { // No limit.
+		return 0
+	}
+	return min(doubtfulMost, doubtfulMost*doubtfulAt/b.perDay)
+}
+
 // take reports whether an insight of the incident may be told at minute m. Once
-// that is so it stays; an incident that was too dear may come again with more
-// confidence.
+// that is so it stays, for all insights of the incident; one that was too dear or
+// too doubtful may come again with more confidence.
 func (b *budget) take(incident string, confidence float64, m models.Minute) bool {
 	if b.perDay <= 0 { // No limit.
 		return true
@@ -62,7 +78,7 @@ func (b *budget) take(incident string, confidence float64, m models.Minute) bool
 		b.tokens = min(b.burst, b.tokens+b.perDay*float64(m-b.last)/1440)
 	}
 	b.last = max(b.last, m)
-	told := b.tokens >= cost
+	told := b.tokens >= cost && confidence >= b.doubtful()
 	if told {
 		b.tokens -= cost
 	}

@@ -129,7 +129,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in.Incident = s.incident(x.who, found, m)
 	ep.vigil = vigil{by: s.quiet(&in, m), n: float64(found.total)}
 	quiet := ep.vigil.by != "" || s.excused(&in, s.selection(x), m)
-	s.suppress(&in, quiet || s.budget.take(in.Incident, in.Confidence, m))
+	s.suppress(&in, quiet || s.afford(&in, m))
 	if in.Suppressed != "" && !quiet {
 		s.suppressed++
 	}
@@ -166,7 +166,7 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	carry(&in, old)
 	in.Region, in.Object = old.Region, old.Object
-	if strings.HasPrefix(in.Suppressed, insight.SuppressedByBudget) && s.budget.take(in.Incident, in.Confidence, m) { // What was too dear is surer now.
+	if withheld(&in) && s.afford(&in, m) { // What was too dear is surer now.
 		s.suppress(&in, true)
 		s.suppressed--
 	}
@@ -203,6 +203,9 @@ const noNotifier = "no notifier is configured; insight_confidence on /metrics sh
 func (s *stream) suppress(in *insight.Insight, told bool) {
 	if !told {
 		in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"more than %g false insights a day would be expected", s.set.BudgetPerDay)
+		if least := s.budget.doubtful(); in.Confidence < least {
+			in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"fewer than %s of such insights are right, and none of another type supports it", percent(least))
+		}
 	}
 	in.Alert = insight.Alert{Reason: noNotifier}
 	if in.Suppressed != "" {

@@ -568,7 +568,7 @@ func TestSingleEventsThatAreConfirmedStayQuietAndTeach(t *testing.T) {
 			events = append(events, call("t6", at.Add(25*time.Hour+5*time.Minute), "anna", trail, "UpdateTrail", event.OutcomeSuccess))
 		}
 		events = append(events, call("t7", at.Add(50*time.Hour), "anna", trail, "DeleteTrail", event.OutcomeSuccess))
-		l := newLine(t, watchTrails)
+		l := newLine(t, func(o *Options) { watchTrails(o); unlimited(o) })
 		l.deliver(t, events)
 		l.reach(t, at.Add(5*time.Hour))
 		list := l.trails(t)

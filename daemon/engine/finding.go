@@ -178,7 +178,14 @@ func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Min
 	if in.Suppressed = f.suppressed; f.suppressed == "" {
 		by = s.quiet(in, m)
 		// The budget is of what models may be wrong with.
-		told = by != "" || s.excused(in, f.events, m) || f.rule != nil || b.take(in.Incident, in.Confidence, m)
+		told = by != "" || s.excused(in, f.events, m) || f.rule != nil
+		switch {
+		case told:
+		case b == s.budget:
+			told = s.afford(in, m)
+		default:
+			told = b.take(in.Incident, in.Confidence, m)
+		}
 	}
 	s.suppress(in, told)
 	return by
@@ -215,6 +222,10 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 		if by, beyond := v.Beyond(&in); beyond {
 			s.exceed(&in, &o.vigil, m, v, by)
 		}
+	}
+	if withheld(&in) && s.afford(&in, m) { // It is surer now.
+		s.suppress(&in, true)
+		s.suppressed--
 	}
 	o.raised = in
 	s.put(in)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/daemon/simulate"
 	"github.com/insightd/insightd/models"
 )
@@ -20,6 +21,9 @@ func (f *drillFlags) fitConfidence(all []*simulate.Judgement) error {
 	var list []models.Outcome
 	for _, j := range all {
 		for _, s := range j.Samples() {
+			if s.Type == insight.TypeRule { // Rules say themselves how sure they are.
+				continue
+			}
 			list = append(list, models.Outcome{Type: s.Type, Score: s.Score, Agreeing: s.Agreeing, Right: s.Right})
 		}
 	}

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/models"
+)
+
+// withheld reports whether the budget keeps an insight from being told.
+func withheld(in *insight.Insight) bool {
+	return strings.HasPrefix(in.Suppressed, insight.SuppressedByBudget)
+}
+
+// afford reports whether the budget lets an insight be told at minute m that is
+// about to be. What was withheld of its incident, and is open, is told with it: what
+// is too doubtful alone is not so beside something that is told.
+func (s *stream) afford(in *insight.Insight, m models.Minute) bool {
+	if !s.budget.take(in.Incident, in.Confidence, m) {
+		return false
+	}
+	var open []*insight.Insight
+	for _, o := range s.sights {
+		open = append(open, &o.raised)
+	}
+	for _, ep := range s.slots {
+		if ep.raised != nil {
+			open = append(open, ep.raised)
+		}
+	}
+	open = slices.DeleteFunc(open, func(o *insight.Insight) bool {
+		return o.Incident != in.Incident || o.ID == in.ID || !withheld(o)
+	})
+	slices.SortFunc(open, func(a, b *insight.Insight) int { return strings.Compare(a.ID, b.ID) })
+	for _, o := range open {
+		o.Suppressed = ""
+		s.suppress(o, true)
+		s.suppressed--
+		s.put(*o)
+	}
+	return true
+}
