@@ -13,11 +13,20 @@ func withheld(in *insight.Insight) bool {
 	return strings.HasPrefix(in.Suppressed, insight.SuppressedByBudget)
 }
 
-// afford reports whether the budget lets an insight be told at minute m that is
-// about to be. What was withheld of its incident, and is open, is told with it: what
+// sureness is the confidence by which the budget takes an insight of the finding:
+// what is always raised is not too doubtful to be told.
+func (f *finding) sureness(in *insight.Insight, b *budget) float64 {
+	if f.always {
+		return max(in.Confidence, b.doubtful())
+	}
+	return in.Confidence
+}
+
+// afford reports whether the budget lets an insight of a confidence be told at minute
+// m that is about to be. What was withheld of its incident, and is open, is told with it: what
 // is too doubtful alone is not so beside something that is told.
-func (s *stream) afford(in *insight.Insight, m models.Minute) bool {
-	if !s.budget.take(in.Incident, in.Confidence, m) {
+func (s *stream) afford(in *insight.Insight, confidence float64, m models.Minute) bool {
+	if !s.budget.take(in.Incident, confidence, m) {
 		return false
 	}
 	var open []*insight.Insight

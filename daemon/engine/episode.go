@@ -129,7 +129,7 @@ func (s *stream) raise(x *modelled, m models.Minute, v models.Verdict) {
 	in.Incident = s.incident(x.who, found, m)
 	ep.vigil = vigil{by: s.quiet(&in, m), n: float64(found.total)}
 	quiet := ep.vigil.by != "" || s.excused(&in, s.selection(x), m)
-	s.suppress(&in, quiet || s.afford(&in, m))
+	s.suppress(&in, quiet || s.afford(&in, in.Confidence, m))
 	if in.Suppressed != "" && !quiet {
 		s.suppressed++
 	}
@@ -166,7 +166,7 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 	}
 	carry(&in, old)
 	in.Region, in.Object = old.Region, old.Object
-	if withheld(&in) && s.afford(&in, m) { // What was too dear is surer now.
+	if withheld(&in) && s.afford(&in, in.Confidence, m) { // What was too dear is surer now.
 		s.suppress(&in, true)
 		s.suppressed--
 	}

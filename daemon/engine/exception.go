@@ -150,7 +150,7 @@ func (s *stream) retell(in *insight.Insight, m models.Minute, why string, x *ins
 	}
 	in.Suppressed = ""
 	in.Reasons = append(slices.Clone(in.Reasons), insight.Reason{Feature: featureException, Observed: x.ID, Usual: "", Text: why})
-	s.suppress(in, in.Rule != nil || s.afford(in, m))
+	s.suppress(in, in.Rule != nil || s.afford(in, in.Confidence, m))
 	if in.Suppressed != "" {
 		s.suppressed++
 	}

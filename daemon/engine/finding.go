@@ -179,12 +179,12 @@ func (s *stream) decide(in *insight.Insight, f *finding, b *budget, m models.Min
 		by = s.quiet(in, m)
 		// The budget is of what models may be wrong with.
 		told = by != "" || s.excused(in, f.events, m) || f.rule != nil
-		switch {
+		switch c := f.sureness(in, b); {
 		case told:
 		case b == s.budget:
-			told = s.afford(in, m)
+			told = s.afford(in, c, m)
 		default:
-			told = b.take(in.Incident, in.Confidence, m)
+			told = b.take(in.Incident, c, m)
 		}
 	}
 	s.suppress(in, told)
@@ -223,7 +223,7 @@ func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 			s.exceed(&in, &o.vigil, m, v, by)
 		}
 	}
-	if withheld(&in) && s.afford(&in, m) { // It is surer now.
+	if withheld(&in) && s.afford(&in, f.sureness(&in, s.budget), m) { // It is surer now.
 		s.suppress(&in, true)
 		s.suppressed--
 	}

@@ -314,7 +314,7 @@ func (s *stream) reopen(in *insight.Insight, g *vigil, m models.Minute) {
 	if x := s.exceptions.byID(in.ExceptedBy); x != nil { // It falls within one still.
 		in.Suppressed, excused = x.Text(), true
 	}
-	s.suppress(in, excused || in.Rule != nil || s.afford(in, m))
+	s.suppress(in, excused || in.Rule != nil || s.afford(in, in.Confidence, m))
 	if in.Suppressed != "" && !excused {
 		s.suppressed++
 	}

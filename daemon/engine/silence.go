@@ -92,7 +92,7 @@ func (s *stream) silent(m models.Minute) {
 	if in.Incident == "" {
 		in.Incident = in.ID[:16]
 	}
-	s.suppress(&in, s.afford(&in, at))
+	s.suppress(&in, s.afford(&in, in.Confidence, at))
 	x.raised, x.open = in, true
 	s.put(in)
 }

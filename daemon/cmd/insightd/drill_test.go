@@ -167,3 +167,15 @@ func TestDrillFitsPriors(t *testing.T) {
 		}
 	}
 }
+
+// TestCleanTrafficIsQuiet makes two weeks without incidents: all detectors and packs
+// together raise at most one incident a day after the first.
+func TestCleanTrafficIsQuiet(t *testing.T) {
+	code, out, errs := call(t, "", "drill", "--seed=31-32", "--days=14", "--warmup-days=7", "--identities=40", "--activity=0.5", "--incidents=0", "--format=json")
+	require.Equal(t, exitOK, code, errs)
+	var got drillResult
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.InDelta(t, 14, got.Pooled.AccountDays, 1e-9)
+	require.Positive(t, got.Pooled.Suppressed, "something is found, and told to nobody")
+	require.LessOrEqual(t, got.Pooled.AllFalseIncidents, 1.0)
+}
