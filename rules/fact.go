@@ -61,7 +61,7 @@ const (
 	// are of who keeps such knowledge, and null where nobody does, or where too
 	// little is known.
 	FirstUse // "account" where nobody of the account made the call before, "identity" where others did
-	DaysUsed // on how many days the identity made the call before
+	DaysUsed // on how many days before that of the event the identity made the call
 	numFields
 )
 

@@ -13,6 +13,15 @@ func withheld(in *insight.Insight) bool {
 	return strings.HasPrefix(in.Suppressed, insight.SuppressedByBudget)
 }
 
+// graverOf is by how much the score of an open insight must rise for a revision: less
+// than most where it is withheld, since it may be sure enough then.
+func graverOf(in *insight.Insight, most float64) float64 {
+	if withheld(in) {
+		return graver / 2
+	}
+	return most
+}
+
 // sureness is the confidence by which the budget takes an insight of the finding:
 // what is always raised is not too doubtful to be told.
 func (f *finding) sureness(in *insight.Insight, b *budget) float64 {

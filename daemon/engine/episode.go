@@ -152,7 +152,7 @@ func (s *stream) aggravate(x *modelled, m models.Minute, v models.Verdict) {
 	if !own {
 		ep = ep.host
 	}
-	if ep.raised == nil || v.F < ep.raised.Score+2*graver || !s.ripe(x, x.episode.start, m, v) {
+	if ep.raised == nil || v.F < ep.raised.Score+graverOf(ep.raised, 2*graver) || !s.ripe(x, x.episode.start, m, v) {
 		return
 	}
 	old := ep.raised

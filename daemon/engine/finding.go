@@ -208,7 +208,7 @@ const graver = 0.5
 // that started it.
 func (s *stream) worsen(o *sight, f *finding, e *event.Event, m models.Minute) {
 	old := &o.raised
-	if f.score < old.Score+graver && rank(f.severity) <= rank(graded(old)) {
+	if f.score < old.Score+graverOf(old, graver) && rank(f.severity) <= rank(graded(old)) {
 		return
 	}
 	if f.score < old.Score { // Only what happened is worse, not how odd it is.

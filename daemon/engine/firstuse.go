@@ -60,15 +60,18 @@ func (s *stream) firstUse(e *event.Event) string {
 	return firstOfAccount
 }
 
-// daysUsed is on how many days the identity of an event made its call before.
+// daysUsed is on how many days the identity of an event made its call before that
+// day.
 func (s *stream) daysUsed(e *event.Event) (days int32, known bool) {
 	w, remembered := s.caller(e)
 	if !remembered {
 		return 0, false
 	}
-	a := s.used(w, e)
+	a, today := s.used(w, e), int32(e.Time.Unix()/86400)
 	switch {
-	case a != nil && int32(e.Time.Unix()/86400)-a.day <= habitLapses:
+	case a != nil && a.day == today:
+		return a.days - 1, true
+	case a != nil && today-a.day <= habitLapses:
 		return a.days, true
 	case a == nil && w != nil && len(w.apis) >= apisLimit:
 		return 0, false

@@ -22,7 +22,7 @@ func newHistory() *history { return &history{map[call]int{}, map[call]bool{}} }
 // first says to whom a call is new.
 func (h *history) first(f rules.Facts) rules.Value {
 	c := callOf(f)
-	if h.days[c] > 0 {
+	if _, ok := h.days[c]; ok {
 		return rules.Value{}
 	}
 	if c.identity = ""; h.users[c] {
@@ -31,8 +31,8 @@ func (h *history) first(f rules.Facts) rules.Value {
 	return rules.Text("account")
 }
 
-// note takes in a record that was seen on a number of days. Records of a case are
-// of one day.
+// note takes in a record that was seen on a number of days before, and on none where
+// it is of the day of the case.
 func (h *history) note(f rules.Facts, days int) {
 	c := callOf(f)
 	h.days[c] = max(h.days[c], days)

@@ -262,7 +262,9 @@ func (f *File) run(c *testCase, decode Decoder) Result {
 			}
 		}
 		fired += here
-		seen.note(e.Facts, 1)
+		if rule.Type != rules.Boolean { // Of those each record stands for itself.
+			seen.note(e.Facts, 0)
+		}
 		if rule.Type != rules.Boolean {
 			continue
 		}
