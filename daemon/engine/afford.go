@@ -23,10 +23,10 @@ func graverOf(in *insight.Insight, most float64) float64 {
 }
 
 // sureness is the confidence by which the budget takes an insight of the finding:
-// what is always raised is not too doubtful to be told.
+// what is firm is not too doubtful to be told.
 func (f *finding) sureness(in *insight.Insight, b *budget) float64 {
-	if f.always {
-		return max(in.Confidence, b.doubtful())
+	if f.firm {
+		return max(in.Confidence, b.doubtful()+0.01)
 	}
 	return in.Confidence
 }

@@ -48,17 +48,17 @@ func (b *budget) clone() *budget {
 const leastCost = 0.1
 
 const (
-	// doubtfulMost is below which confidence nothing is told by itself: what is
-	// right less often than that costs a reader more than it is worth. A budget
-	// of more than doubtfulAt false insights a day lowers it in proportion.
-	doubtfulMost = 0.4
+	// doubtfulMost is up to which confidence nothing is told by itself: what is
+	// not more likely right than wrong costs a reader more than it is worth. A
+	// budget of more than doubtfulAt false insights a day lowers it in proportion.
+	doubtfulMost = 0.5
 	doubtfulAt   = 5
 )
 
-// doubtful is the confidence below which an insight is not told by itself.
+// doubtful is the confidence up to which an insight is not told by itself.
 func (b *budget) doubtful() float64 {
 	if b.perDay <= 0 { // No limit.
-		return 0
+		return -1
 	}
 	return min(doubtfulMost, doubtfulMost*doubtfulAt/b.perDay)
 }
@@ -78,7 +78,7 @@ func (b *budget) take(incident string, confidence float64, m models.Minute) bool
 		b.tokens = min(b.burst, b.tokens+b.perDay*float64(m-b.last)/1440)
 	}
 	b.last = max(b.last, m)
-	told := b.tokens >= cost && confidence >= b.doubtful()
+	told := b.tokens >= cost && confidence > b.doubtful()
 	if told {
 		b.tokens -= cost
 	}

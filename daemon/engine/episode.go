@@ -203,8 +203,8 @@ const noNotifier = "no notifier is configured; insight_confidence on /metrics sh
 func (s *stream) suppress(in *insight.Insight, told bool) {
 	if !told {
 		in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"more than %g false insights a day would be expected", s.set.BudgetPerDay)
-		if least := s.budget.doubtful(); in.Confidence < least {
-			in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"fewer than %s of such insights are right, and none of another type supports it", percent(least))
+		if most := s.budget.doubtful(); in.Confidence <= most {
+			in.Suppressed = fmt.Sprintf(insight.SuppressedByBudget+"no more than %s of such insights are right, and nothing else of the incident is told", percent(most))
 		}
 	}
 	in.Alert = insight.Alert{Reason: noNotifier}

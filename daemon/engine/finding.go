@@ -52,6 +52,8 @@ type finding struct {
 	single bool
 	// always says that the insight is raised while the stream still learns, too.
 	always bool
+	// firm says that it is told however doubtful it is.
+	firm bool
 	// suppressed says why the insight is not to be notified, where the detector
 	// itself knows.
 	suppressed string

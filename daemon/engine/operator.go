@@ -161,6 +161,9 @@ func (l *operators) judge(s *stream, e *event.Event, n names, w *who, m models.M
 	if !odd {
 		f.suppressed = usualOperator
 	}
+	if days, known := s.daysUsed(e); always {
+		f.firm = !known || days == 0
+	}
 	return f, true
 }
 

@@ -13,18 +13,20 @@ import (
 func TestBudget(t *testing.T) {
 	b := newBudget(2)
 	for i := range 3 {
-		require.True(t, b.take(fmt.Sprint(i), 0.4, 1000))
+		require.True(t, b.take(fmt.Sprint(i), 0.51, 1000))
 	}
-	require.False(t, b.take("c", 0.4, 1002), "what is left is too little")
+	require.True(t, b.take("surer", 0.8, 1001))
+	require.False(t, b.take("c", 0.51, 1002), "what is left is too little")
 	require.True(t, b.take("0", 0.1, 1003), "an incident is paid for once, whatever else is of it")
-	require.False(t, b.take("c", 0.4, 1004), "what was not told stays so")
-	require.True(t, b.take("c", 0.85, 1005), "unless it is surer now: then it costs less")
-	require.True(t, b.take("d", 0.4, 1000+721), "half a day gives a token")
-	require.False(t, b.take("e", 0.4, 1000+722))
-	require.False(t, newBudget(5).take("x", 0.39, 1), "what is more likely false than that is not told by itself")
-	require.True(t, newBudget(5).take("x", 0.4, 1))
-	require.True(t, newBudget(50).take("x", 0.04, 1), "but to who wants to see more")
-	require.False(t, newBudget(50).take("x", 0.03, 1))
+	require.False(t, b.take("c", 0.51, 1004), "what was not told stays so")
+	require.True(t, b.take("c", 0.75, 1005), "unless it is surer now: then it costs less")
+	require.True(t, b.take("d", 0.51, 1000+721), "half a day gives a token")
+	require.True(t, b.take("d2", 0.51, 1000+722))
+	require.False(t, b.take("e", 0.51, 1000+722))
+	require.False(t, newBudget(5).take("x", 0.5, 1), "what is no more likely right than wrong is not told by itself")
+	require.True(t, newBudget(5).take("x", 0.51, 1))
+	require.True(t, newBudget(50).take("x", 0.06, 1), "but to who wants to see more")
+	require.False(t, newBudget(50).take("x", 0.05, 1))
 	require.True(t, newBudget(0).take("x", 0, 1), "no budget is no limit")
 
 	flood, told := newBudget(1), 0
