@@ -69,7 +69,7 @@ func (r *busyRun) add(hour int32) {
 func (w *who) likeProgram(m models.Minute) (r insight.Reason, ok bool) {
 	run := w.busy
 	alive := run.hour - int32(run.length) - int32(w.first.Unix()/3600) // hours, before the run began
-	if w.kind != event.KindHuman && w.kind != event.KindRoot || alive < 24*busyDays || int32(m/60) > run.hour+1 ||
+	if w.kind != event.KindHuman && w.kind != event.KindRoot || alive < 24*busyDays || m/60 > run.hour+1 ||
 		run.length < busyHoursInRow || run.length < run.longest+busyHoursMore {
 		return r, false
 	}
