@@ -170,7 +170,11 @@ func alerts(t *testing.T, s *started) {
 			require.Equal(t, data.FrameTypeTimeSeriesMulti, f.Meta.Type)
 			require.Len(t, f.Fields, 2, r.Title)
 			labels := f.Fields[1].Labels
-			for _, name := range []string{"id", "insight_type", "provider", "account", "object"} {
+			needed := []string{"id", "insight_type", "provider", "account", "object"}
+			if r.Data[0].QueryType == "promql" { // An incident, of whatever insights.
+				needed = []string{"incident", "provider", "account"}
+			}
+			for _, name := range needed {
 				require.NotEmpty(t, labels[name], "%s needs the label %s", r.Title, name)
 			}
 			if only, ok := r.Data[0].Model["types"].([]any); ok {

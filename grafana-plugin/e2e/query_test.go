@@ -147,7 +147,7 @@ func TestEverySampleIsAnswered(t *testing.T) {
 				}
 			}
 			require.NotEmpty(t, f.Meta.ExecutedQueryString)
-			if q.Format == "coordinates" || q.Format == "agents" && rows == 0 {
+			if q.Format == "coordinates" || (q.Format == "agents" || q.Format == "rule") && rows == 0 {
 				require.NotEmpty(t, notices(f), "no rows, and no reason")
 				return
 			}
