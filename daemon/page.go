@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"github.com/insightd/insightd/daemon/web"
 )
 
-// shownInsights is how many insights of each sort the page lists.
-const shownInsights = 20
+// shownIncidents is how many incidents of each sort the page lists.
+const shownIncidents = 20
 
 // pageData is what the built-in page shows.
 func (d *Daemon) pageData(ctx context.Context) web.Data {
@@ -50,11 +51,23 @@ func (d *Daemon) pageData(ctx context.Context) web.Data {
 			data.Stopped = "the disk is full; push clients are told to come back and sources wait, and all goes on by itself when there is room"
 		}
 	}
-	if page, err := d.insights.List(insight.Query{State: insight.StateStart, Limit: shownInsights}); err == nil {
-		data.Active = page.Insights
-	}
-	if page, err := d.insights.List(insight.Query{State: insight.StateEnd, Sort: "-end", Limit: shownInsights}); err == nil {
-		data.Recent = page.Insights
+	open := d.insights.OpenIncidents()
+	slices.Reverse(open) // The newest first.
+	data.Active = d.shown(open)
+	if f, err := insight.ParseFilter(`suppressed="false"`, nil); err == nil {
+		if over, _, err := d.insights.Incidents(insight.IncidentQuery{State: insight.StateEnd, Filter: f, Limit: shownIncidents}); err == nil {
+			data.Recent = d.shown(over)
+		}
 	}
 	return data
+}
+
+// shown are the first of a list of incidents, as the page shows them.
+func (d *Daemon) shown(list []insight.Incident) []web.Incident {
+	out := make([]web.Incident, 0, shownIncidents)
+	for _, in := range list[:min(len(list), shownIncidents)] {
+		_, members, _ := d.insights.Incident(in.ID)
+		out = append(out, web.NewIncident(in, members))
+	}
+	return out
 }

@@ -32,7 +32,7 @@ func TestIncidentIsOneLine(t *testing.T) {
 	put(t, s, takeover()...)
 	in, _, ok := s.Incident("x")
 	require.True(t, ok)
-	require.Equal(t, "anna: unusual address, then Access key created, then unusual change of permissions (2), then unusual change of a password, and 2 more", in.Title)
+	require.Equal(t, "anna: unusual address, then access key created, then unusual change of permissions (2), then unusual change of a password, and 2 more", in.Title)
 	require.Equal(t, SeverityHigh, in.Severity)
 	require.Equal(t, 0.86, in.Confidence, "1 - (1-0.8)(1-0.55/2): a rule agrees with models")
 	require.Len(t, in.Timeline, 7)

@@ -3,6 +3,8 @@ package insight
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // titleMost is how many things that happened a title names.
@@ -38,7 +40,7 @@ next:
 	for _, i := range told {
 		words := happened[i.Type]
 		if i.Type == TypeRule && i.Rule != nil {
-			words = strings.TrimSuffix(i.Rule.Title, ".")
+			words = uncapped(strings.TrimSuffix(i.Rule.Title, "."))
 		}
 		if words == "" {
 			words = i.Type
@@ -71,4 +73,14 @@ next:
 		fmt.Fprintf(&b, ", and %d more", more)
 	}
 	return b.String()
+}
+
+// uncapped is a sentence as it stands within another: "An access key" becomes "an
+// access key", and "IAM users" stays.
+func uncapped(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if next, _ := utf8.DecodeRuneInString(s[n:]); unicode.IsUpper(next) || unicode.IsDigit(next) {
+		return s
+	}
+	return string(unicode.ToLower(r)) + s[n:]
 }

@@ -39,9 +39,31 @@ type Data struct {
 	Sources []Source
 	// Streams are what the engine says of each account.
 	Streams []insight.StreamCoverage
-	// Active are the insights that go on, and Recent the last that are over;
+	// Active are the incidents that go on, and Recent the last that are over;
 	// both as they should be listed.
-	Active, Recent []insight.Insight
+	Active, Recent []Incident
+}
+
+// Incident is a line of what was found.
+type Incident struct {
+	insight.Incident
+	// Only is the insight, where there is one alone.
+	Only *insight.Insight
+	// Provisional says that an insight was told on arrival and waits for the final
+	// pass.
+	Provisional bool
+}
+
+// NewIncident returns an incident as the page shows it.
+func NewIncident(in insight.Incident, members []insight.Insight) Incident {
+	out := Incident{Incident: in}
+	if len(members) == 1 {
+		out.Only = &members[0]
+	}
+	for n := range members {
+		out.Provisional = out.Provisional || members[n].Provisional
+	}
+	return out
 }
 
 // Store is one of the things that are kept.
@@ -302,8 +324,8 @@ func detectors(s insight.StreamCoverage) string {
 	return strings.Join(out, ", ")
 }
 
-// who is whom an insight is about.
-func who(i insight.Insight) string {
+// who is whom an incident is about.
+func who(i Incident) string {
 	if i.Identity == "" {
 		return i.Provider + " " + i.Account
 	}

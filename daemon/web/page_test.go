@@ -52,16 +52,25 @@ func full() Data {
 			Folded:    12345, Evicted: 1, Capped: 2, IdentitiesForgotten: 3, Suppressed: 4, Snapshot: &watermark,
 			Rebuilding: true, RebuildReason: "history came in",
 		}, {Provider: "azure", Account: "sub-1"}},
-		Active: []insight.Insight{{
+		Active: []Incident{NewIncident(insight.Incident{
+			ID: "i1", Provider: "aws", Account: "111122223333", Identity: "arn:aws:iam::111122223333:user/<script>alert(1)</script>",
+			State: insight.StateStart, Start: start, Confidence: 0.93, Severity: insight.SeverityHigh, Insights: 1,
+		}, []insight.Insight{{
 			ID: "0123456789abcdef0123456789abcdef", Type: insight.TypeAPICallRate, Provider: "aws", Account: "111122223333", Region: "eu-central-1",
 			Identity: "arn:aws:iam::111122223333:user/<script>alert(1)</script>", State: insight.StateStart, Start: start, Provisional: true,
 			Confidence: 0.93, Severity: insight.SeverityHigh, Summary: "RunInstances 40 a minute & usually 2",
-		}},
-		Recent: []insight.Insight{{
+		}}), NewIncident(insight.Incident{
+			ID: "c/d", Provider: "aws", Account: "111122223333", State: insight.StateStart, Start: start, Confidence: 0.8, Severity: insight.SeverityCritical,
+			Title: "anna: unusual address, then <b>", Summary: "from <b>", Insights: 3, Suppressed: 1,
+		}, make([]insight.Insight, 3))},
+		Recent: []Incident{NewIncident(insight.Incident{
+			ID: "i3", Provider: "aws", Account: "111122223333", State: insight.StateEnd, Start: start.Add(-time.Hour), End: start.Add(-48 * time.Minute),
+			Confidence: 0.41, Severity: insight.SeverityLow, Insights: 1,
+		}, []insight.Insight{{
 			ID: "a/b", Type: insight.TypeAPIErrorRate, Provider: "aws", Account: "111122223333", State: insight.StateEnd,
 			Start: start.Add(-time.Hour), End: start.Add(-48 * time.Minute), Confidence: 0.41, Severity: insight.SeverityLow,
-			Summary: "AccessDenied 12 a minute, usually 0", Suppressed: "budget: more than 0.3 incidents a day",
-		}},
+			Summary: "AccessDenied 12 a minute, usually 0",
+		}})},
 	}
 }
 
@@ -81,8 +90,8 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"Version 0.1.0, running for 1 d 2 h", "Ready.", "1,234,567", "280.0 MiB", "90 d", "2026-03-09 11:29:00", "1 min 30 s ago", "2 ready, 1 learning",
 		"RunInstances 40 a minute &amp; usually 2", "&lt;script&gt;alert(1)&lt;/script&gt;", "93 %", "High", "for 12 min",
-		"suppressed: budget", `href="api/v1/insights/0123456789abcdef0123456789abcdef/events"`, `href="api/v1/insights/a%2Fb"`,
-		"permission denied", "nothing is final yet", "none yet", "<title>(1) insightd</title>",
+		`href="api/v1/incidents/c%2Fd">anna: unusual address, then &lt;b&gt;`, "3 insights, 1 suppressed; the surest: from &lt;b&gt;", `href="api/v1/insights/0123456789abcdef0123456789abcdef/events"`, `href="api/v1/insights/a%2Fb"`,
+		"permission denied", "nothing is final yet", "none yet", "<title>(2) insightd</title>",
 		"Nothing is taken in at the moment.</strong> The disk of /data is full", "The models of aws 111122223333 are being made anew</strong>: history came in.",
 		">provisional</span>", "1 provisional, which", "Of 200 told on arrival, 3.5 % (7) were", "and 2 gave place to others",
 		"1,234/s", "12 files", "3.0 MiB", "1 min 30 s behind", "3 not read", "What to do: let the user of the daemon read the folder",
