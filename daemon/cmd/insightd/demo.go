@@ -159,7 +159,7 @@ func (f *demoFlags) play(ctx context.Context, t *terminal, d *daemon.Daemon, p *
 		final := map[string]bool{}
 		for c := range changes {
 			word := changeWord(c, final)
-			if word == "" || c.Insight.Start.Before(p.live) {
+			if word == "" || c.Insight.Start.Before(p.live) || c.Insight.Suppressed != "" {
 				continue
 			}
 			in := c.Insight

@@ -152,7 +152,8 @@ func (p *player) settle(ctx context.Context, d *daemon.Daemon) error {
 // compare shows what was put into the hour beside what was raised for it, and
 // then what was raised beside that.
 func (p *player) compare(w io.Writer, store *insight.Store) error {
-	page, err := store.List(insight.Query{From: p.live, Sort: "start", Limit: 1000})
+	told := false // What nobody was told of is left out.
+	page, err := store.List(insight.Query{From: p.live, Sort: "start", Suppressed: &told, Limit: 1000})
 	if err != nil {
 		return fmt.Errorf("listing insights: %w", err)
 	}
