@@ -60,7 +60,9 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	return ev
 }
 
-// gatherStored looks at events in the log, a slice at a time.
+// gatherStored looks at events in the log, a slice at a time. While it reads, those
+// who ask about the stream are let in: the events of an hour can take seconds, and
+// only the line, which waits here, writes to a stream.
 func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery, to time.Time) {
 	count := func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) }
 	from, end := q.From, q.To
@@ -69,7 +71,9 @@ func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery
 	}
 	for at := from; at.Before(end); at = q.To {
 		q.From, q.To = at, s.sliceEnd(at, end, count)
+		s.mtx.Unlock()
 		events, err := s.read(context.Background(), q)
+		s.mtx.Lock()
 		if err != nil {
 			s.o.Logger.Error("Reading the events behind an insight", "stream", s.key, "from", at, "err", err)
 			return
