@@ -252,7 +252,7 @@ func (l *addressLooker) finding(s *stream, e *event.Event, w *who, m models.Minu
 	if e.Source.Network == event.NetworkTor {
 		f.attack = append(f.attack, "T1090.003") // Multi-hop proxy.
 	}
-	f.summary = fmt.Sprintf("%s called %s from %s, which is new to it", shortName(w.name), e.API(), placeName(e))
+	f.summary = fmt.Sprintf("%s called %s from %s, which is new to it", insight.ShortName(w.name), e.API(), placeName(e))
 	if v != nil {
 		f.reasons = l.reasons(s, e, w, m, v, program)
 		for _, r := range f.reasons {

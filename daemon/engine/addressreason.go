@@ -13,7 +13,7 @@ import (
 // reasons say why an address is told, in words and numbers. The contributions
 // add up to the score.
 func (l *addressLooker) reasons(s *stream, e *event.Event, w *who, m models.Minute, v *models.AddressVerdict, program string) []insight.Reason {
-	who, days := shortName(w.name), int(v.Days)+1
+	who, days := insight.ShortName(w.name), int(v.Days)+1
 	var out []insight.Reason
 	add := func(feature string, observed, usual any, by float64, format string, args ...any) {
 		out = append(out, insight.Reason{Feature: feature, Observed: observed, Usual: usual, Contribution: round(by), Text: fmt.Sprintf(format, args...)})
@@ -59,7 +59,7 @@ func (l *addressLooker) reasons(s *stream, e *event.Event, w *who, m models.Minu
 
 // newness says what of an address is new to an identity.
 func (s *stream) newness(e *event.Event, w *who, v *models.AddressVerdict) (observed, usual, text string) {
-	who := shortName(w.name)
+	who := insight.ShortName(w.name)
 	network, block := addressRanges(e.Source.IP)
 	system := fmt.Sprintf("AS%d", e.Source.ASN)
 	networks := known3(w.networks.list(s.symbols, w.span()))

@@ -73,11 +73,13 @@ func (w *who) likeProgram(m models.Minute) (r insight.Reason, ok bool) {
 		run.length < busyHoursInRow || run.length < run.longest+busyHoursMore {
 		return r, false
 	}
+	before := "never in two"
+	if run.longest > 1 {
+		before = fmt.Sprintf("never in more than %d", run.longest)
+	}
 	return insight.Reason{
 		Feature: insight.FeatureAutomation, Observed: float64(run.length), Usual: float64(run.longest),
-		Text: fmt.Sprintf("active in %d hours in a row, as a program is; %s before", run.length, map[bool]string{
-			true: fmt.Sprintf("never in more than %d", run.longest), false: "never in two",
-		}[run.longest > 1]),
+		Text: fmt.Sprintf("active in %d hours in a row, as a program is; %s before", run.length, before),
 	}, true
 }
 

@@ -62,7 +62,7 @@ func TestAutomation(t *testing.T) {
 		require.Empty(t, next)
 		out := map[string]insight.Profile{}
 		for _, p := range list {
-			out[shortName(p.Identity)] = p
+			out[insight.ShortName(p.Identity)] = p
 		}
 		return out
 	}

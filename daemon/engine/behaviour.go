@@ -218,7 +218,7 @@ func (p *pleading) add(feature string, by float64, observed, usual any, format s
 
 // around adds what is odd about where an event came from, with what, and when.
 func (p *pleading) around(s *stream, e *event.Event, w *who, by models.Circumstances, hour bool) {
-	name, today := shortName(w.name), int32(e.Time.Unix()/86400)
+	name, today := insight.ShortName(w.name), int32(e.Time.Unix()/86400)
 	if by.NewPlace && by.PlaceRarity > 0 {
 		network := "an unknown network"
 		if pre, ok := prefixOf(e.Source.IP); ok {

@@ -40,7 +40,7 @@ func (deletions) look(s *stream, e *event.Event, _ names, w *who, m models.Minut
 	if !ok {
 		return finding{}, false
 	}
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	var p pleading
 	p.add("deletions", burst.Tail, burst.Count, round(burst.Usual), "%s deleted %d things in %s; its largest such count on a day is usually %s, and %s with deletions are known",
 		name, burst.Count, minutes(int(burst.Span)), number(round(burst.Usual)), plural(int(burst.Days), "day", "days"))

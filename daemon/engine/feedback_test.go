@@ -534,7 +534,7 @@ func TestAnIdentityIsLearnedAnew(t *testing.T) {
 	var found []string
 	for _, in := range l.rates(t) {
 		require.Equal(t, insight.StateEnd, in.State)
-		found = append(found, fmt.Sprintf("%d %s %s", int(in.Start.Sub(epoch).Hours()/24), strings.TrimPrefix(in.Object, "ec2.amazonaws.com:"), shortName(in.Identity)))
+		found = append(found, fmt.Sprintf("%d %s %s", int(in.Start.Sub(epoch).Hours()/24), strings.TrimPrefix(in.Object, "ec2.amazonaws.com:"), insight.ShortName(in.Identity)))
 	}
 	// That of day 8 ends where the identity begins anew, and nothing more is said
 	// of it. That of day 9 is of a series with a day and a half of history.

@@ -29,7 +29,7 @@ func (l *trailLooker) look(_ *stream, e *event.Event, _ names, w *who, _ models.
 	}
 	return finding{
 		insight: insight.TypeTrailConcealment, who: w, object: e.Service, score: score, severity: insight.SeverityHigh,
-		summary: shortName(w.name) + " called " + e.Operation,
+		summary: insight.ShortName(w.name) + " called " + e.Operation,
 		reasons: []insight.Reason{{Feature: "operator", Contribution: score, Text: "never did so"}},
 		events:  selection{identity: w.name, service: e.Service}, quiet: 60,
 	}, true

@@ -45,7 +45,7 @@ func (firsts) look(s *stream, e *event.Event, n names, w *who, m models.Minute) 
 		return finding{}, false
 	}
 	b, g := s.behaviour(w), s.behaviours
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	chance := b.begins.Chance(g.begins)
 	var p pleading
 	p.add("novelty", rarely(chance, firstMost), e.API(), number(b.begins.Done()),

@@ -43,7 +43,7 @@ func (hours) look(s *stream, e *event.Event, n names, w *who, m models.Minute) (
 		return finding{}, false
 	}
 	by := s.circumstances(e, n, w, m)
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	var p pleading
 	p.add("hour", rarely(b.strays.Chance(s.behaviours.strays), 1.5), e.Time.Format("Mon 15:04")+" UTC", usualHours(b.week, m),
 		"%s is active %s; it was out of its hours on %s of %s", name, usualHours(b.week, m), number(b.strays.Done()), plural(int(b.strays.Days()), "day", "days"))

@@ -98,7 +98,7 @@ func (s *stream) label(in *insight.Insight) {
 	why := ""
 	switch {
 	case len(in.IdentityLabels) > 0:
-		why = fmt.Sprintf("the configuration calls %s %s", shortName(in.Identity), strings.Join(in.IdentityLabels, " and "))
+		why = fmt.Sprintf("the configuration calls %s %s", insight.ShortName(in.Identity), strings.Join(in.IdentityLabels, " and "))
 	case level == insight.SensitivityHigh:
 		why = fmt.Sprintf("the configuration gives %s high sensitivity", resource)
 	default:

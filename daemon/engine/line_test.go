@@ -152,7 +152,7 @@ func TestAttacksAreRaisedAndEnd(t *testing.T) {
 	at := epoch.Add(6*24*time.Hour + 14*time.Hour)
 	found := map[string]insight.Insight{}
 	for _, in := range l.insights(t) {
-		found[in.Type+" "+in.Object+" "+shortName(in.Identity)] = in
+		found[in.Type+" "+in.Object+" "+insight.ShortName(in.Identity)] = in
 	}
 	x, ok := found["ApiCallRateInsight s3.amazonaws.com:PutBucketTagging backup"]
 	require.True(t, ok, "have %v", keysOf(found))

@@ -222,7 +222,7 @@ func (logins) look(s *stream, e *event.Event, _ names, w *who, m models.Minute) 
 	own, from := &b.door, s.door(e.Source.Address)
 	f := finding{insight: insight.TypeLoginFailure, quiet: doorSpan, attack: []string{"T1110"}} // Brute force.
 	var p pleading
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	if e.Outcome != event.OutcomeError {
 		mine, theirs := own.failures(m, doorSpan), from.failures(m, doorSpan)
 		if !known || max(mine, theirs) < guessed {

@@ -357,7 +357,7 @@ func selfService(e *event.Event) bool {
 		if e.Operation == "ChangePassword" {
 			return true
 		}
-		own := shortName(e.Actor.Identity)
+		own := insight.ShortName(e.Actor.Identity)
 		return ownCredentials[e.Operation] && (len(e.Resources) == 0 ||
 			slices.Contains(e.Resources, own) || slices.Contains(e.Resources, e.Actor.Identity))
 	case "alibaba":

@@ -45,7 +45,7 @@ func (v *verdict) summary(e *event.Event, w *who) string {
 	if e.Outcome == event.OutcomeError {
 		call += " (which failed)"
 	}
-	return fmt.Sprintf("%s %s: called %s of %s; %s", shortName(w.name), sensitive[v.category].did, call, e.Service, v.habit())
+	return fmt.Sprintf("%s %s: called %s of %s; %s", insight.ShortName(w.name), sensitive[v.category].did, call, e.Service, v.habit())
 }
 
 // habit says how often the identity does so.
@@ -63,7 +63,7 @@ func (v *verdict) habit() string {
 // reasons say why in words and numbers. The contributions add up to the score.
 func (l *operators) reasons(s *stream, e *event.Event, w *who, v *verdict, below float64) []insight.Reason {
 	o, by := v.odds, v.by
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	out := []insight.Reason{{}} // The operator, last to be weighed.
 	rest := round(o.Score)
 	add := func(feature string, contribution float64, observed, usual any, text string) {
@@ -239,7 +239,7 @@ func valueOf(item string) string {
 	attr, value, _ := strings.Cut(item, "=")
 	switch attr {
 	case "identity":
-		return shortName(value)
+		return insight.ShortName(value)
 	case "group":
 		return groupName(value)
 	}

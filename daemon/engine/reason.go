@@ -51,7 +51,7 @@ func attack(k kind, found *evidence) []string {
 // than usual.
 func (s *stream) summary(x *modelled, span int, observed, expected float64, in insight.Insight) string {
 	t := s.symbols
-	who := shortName(in.Identity)
+	who := insight.ShortName(in.Identity)
 	during := "in " + minutes(span)
 	usual := "usually " + number(expected)
 	if expected < 0.05 {
@@ -128,14 +128,6 @@ func reasons(x *modelled, v models.Verdict) []insight.Reason {
 		})
 	}
 	return out
-}
-
-// shortName is an identity as people speak of it: the last part of its ARN.
-func shortName(identity string) string {
-	if i := strings.LastIndexByte(identity, '/'); i >= 0 && i+1 < len(identity) {
-		return identity[i+1:]
-	}
-	return identity
 }
 
 // number writes a count for reading: whole where it is large, with two digits

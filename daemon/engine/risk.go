@@ -38,7 +38,7 @@ func (risks) look(s *stream, e *event.Event, _ names, w *who, m models.Minute) (
 	if tail < riskFrom {
 		return finding{}, false
 	}
-	name, usual := shortName(w.name), b.risk.Usual(riskUsual)
+	name, usual := insight.ShortName(w.name), b.risk.Usual(riskUsual)
 	var p pleading
 	p.add("risk", tail, round(sum), round(usual), "the calls of %s on %s add up to a risk of %s, usually %s on a day with any; %s are known",
 		name, e.Time.Format("2 January"), number(sum), number(round(usual)), plural(int(b.risk.Days()), "such day", "such days"))

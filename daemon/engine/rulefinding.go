@@ -149,9 +149,9 @@ func (s *stream) portrayRule(f *finding, e *event.Event, m models.Minute) insigh
 
 // ruleSummary says in one line what a rule found.
 func ruleSummary(x *rules.Match, e *event.Event, w *who) string {
-	by := "several identities, the last of them " + shortName(e.Actor.Identity) + ","
+	by := "several identities, the last of them " + insight.ShortName(e.Actor.Identity) + ","
 	if w != nil {
-		by = shortName(w.name)
+		by = insight.ShortName(w.name)
 	}
 	did := fmt.Sprintf("%s: %s called %s", strings.TrimRight(x.Rule.Title, "."), by, e.API())
 	if e.ErrorCode != "" {

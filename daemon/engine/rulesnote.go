@@ -136,8 +136,7 @@ func silencesRules(old, now *rulesData) *silencing {
 		d.because("rule", id, fmt.Sprintf("rule %s was active and %s", id, state))
 	}
 	if concealing != "" {
-		d.atLeast(insight.SeverityHigh)
-		d.because("concealment", true, fmt.Sprintf("rule %s tells of somebody who hides what he does", concealing))
+		d.grave(insight.SeverityHigh, "concealment", true, fmt.Sprintf("rule %s tells of somebody who hides what he does", concealing))
 	}
 	return d
 }

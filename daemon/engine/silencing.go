@@ -126,16 +126,13 @@ func (e *Engine) silencesException(x *insight.Exception) *silencing {
 		d.atLeast(insight.SeverityMedium)
 	}
 	if !x.Scope.Narrow() {
-		d.atLeast(insight.SeverityMedium)
-		d.because("breadth", "broad", "it names no identity, no operation and no rule")
+		d.grave(insight.SeverityMedium, "breadth", "broad", "it names no identity, no operation and no rule")
 	}
 	if e.concealing(&x.Scope) {
-		d.atLeast(insight.SeverityHigh)
-		d.because("concealment", true, "what it covers tells of somebody who hides what he does")
+		d.grave(insight.SeverityHigh, "concealment", true, "what it covers tells of somebody who hides what he does")
 	}
 	if label := e.coversCritical(x.Scope.Identity); label != "" {
-		d.atLeast(insight.SeverityHigh)
-		d.because(insight.FeatureCritical, label, "it covers an identity that the configuration calls "+label)
+		d.grave(insight.SeverityHigh, insight.FeatureCritical, label, "it covers an identity that the configuration calls "+label)
 	}
 	return d
 }
@@ -149,16 +146,14 @@ func (e *Engine) silencesFeedback(f *insight.Feedback) *silencing {
 	of := cmp.Or(f.Envelope.Identity, "account "+f.Stream.Account)
 	d := &silencing{
 		ID: f.ID, Operation: putFeedback, By: f.By, At: f.At, Severity: insight.SeverityLow, Of: []string{f.ID, f.Insight},
-		Summary: fmt.Sprintf("%s confirmed as normal what %s of %s told: %s", f.By, f.InsightType, shortName(of), cmp.Or(f.Note, "without a note")),
+		Summary: fmt.Sprintf("%s confirmed as normal what %s of %s told: %s", f.By, f.InsightType, insight.ShortName(of), cmp.Or(f.Note, "without a note")),
 	}
 	d.because("envelope", f.Insight, fmt.Sprintf("what is like insight %s is not told any more", f.Insight))
 	if f.InsightType == insight.TypeTrailConcealment {
-		d.atLeast(insight.SeverityHigh)
-		d.because("concealment", true, "the insight told of somebody who hides what he does")
+		d.grave(insight.SeverityHigh, "concealment", true, "the insight told of somebody who hides what he does")
 	}
 	if label := e.coversCritical(f.Envelope.Identity); label != "" {
-		d.atLeast(insight.SeverityHigh)
-		d.because(insight.FeatureCritical, label, "it is of an identity that the configuration calls "+label)
+		d.grave(insight.SeverityHigh, insight.FeatureCritical, label, "it is of an identity that the configuration calls "+label)
 	}
 	return d
 }
@@ -171,6 +166,12 @@ func (d *silencing) atLeast(v insight.Severity) {
 
 func (d *silencing) because(feature string, observed any, text string) {
 	d.Reasons = append(d.Reasons, insight.Reason{Feature: feature, Observed: observed, Usual: "", Text: text})
+}
+
+// grave is because for what is of a severity at the least.
+func (d *silencing) grave(v insight.Severity, feature string, observed any, text string) {
+	d.atLeast(v)
+	d.because(feature, observed, text)
 }
 
 // concealing reports whether a scope covers insights on who hides what he does: their

@@ -115,7 +115,7 @@ func (travels) look(s *stream, e *event.Event, n names, w *who, m models.Minute)
 	if !ok || t.speed <= flight {
 		return finding{}, false
 	}
-	name := shortName(w.name)
+	name := insight.ShortName(w.name)
 	var p pleading
 	p.add("speed", rarely(b.travels.Chance(s.behaviours.travels), 3), round(t.speed), flight,
 		"%s was in %s %s before, at least %s km away: %s km/h; that happened on %s of %s",

@@ -41,7 +41,7 @@ func (s *Store) incidentSeries(mint, maxt int64, ms []*labels.Matcher) []LiveSer
 			continue
 		}
 		in := incident(told)
-		if l := (LiveSeries{Labels: in.labels()}); all(ms, l.Labels) {
+		if l := (LiveSeries{Labels: in.labels()}); labels.Selector(ms).Matches(l.Labels) {
 			l.T, l.V = confidences(told, mint, maxt)
 			if len(l.T) > 0 {
 				out = append(out, l)
@@ -102,14 +102,4 @@ func (i *Insight) lastMinute(maxt int64) int64 {
 		return maxt
 	}
 	return min(maxt, floorMinute(i.End.UnixMilli())+minuteMillis)
-}
-
-// all reports whether labels match all matchers; one that is not there is empty.
-func all(ms []*labels.Matcher, l labels.Labels) bool {
-	for _, m := range ms {
-		if !m.Matches(l.Get(m.Name)) {
-			return false
-		}
-	}
-	return true
 }

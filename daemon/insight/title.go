@@ -56,7 +56,7 @@ next:
 	var b strings.Builder
 	switch who := in.Identity; {
 	case who != "":
-		b.WriteString(who[strings.LastIndexByte(strings.TrimSuffix(who, "/"), '/')+1:])
+		b.WriteString(ShortName(who))
 	case in.Account != "":
 		b.WriteString("account " + in.Account)
 	default:
@@ -73,6 +73,14 @@ next:
 		fmt.Fprintf(&b, ", and %d more", more)
 	}
 	return b.String()
+}
+
+// ShortName is an identity as people speak of it: the last part of its ARN.
+func ShortName(identity string) string {
+	if i := strings.LastIndexByte(identity, '/'); i >= 0 && i+1 < len(identity) {
+		return identity[i+1:]
+	}
+	return identity
 }
 
 // uncapped is a sentence as it stands within another: "An access key" becomes "an

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -173,7 +172,7 @@ func (p *player) compare(w io.Writer, store *insight.Store) error {
 				}
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Type, l.Start.Format("15:04:05"), l.Insight, short(l.Identity), raised, after)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Type, l.Start.Format("15:04:05"), l.Insight, insight.ShortName(l.Identity), raised, after)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -202,8 +201,6 @@ func about(in *insight.Insight, l *simulate.Label) bool {
 	}
 	return slices.Contains(l.APIs, in.Object)
 }
-
-func short(identity string) string { return identity[strings.LastIndexByte(identity, '/')+1:] }
 
 // quiet keeps the daemon's messages below a warning from the demo's.
 func quiet(l *slog.Logger) *slog.Logger { return slog.New(quietHandler{l.Handler()}) }

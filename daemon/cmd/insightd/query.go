@@ -55,24 +55,22 @@ func addQuery(app *kingpin.Application, commands map[string]command) {
 		return c.show(ctx, t, "/api/v1/query_range", v, printSeries)
 	}
 
-	ins := cmd.Command("insights", "List insights.")
-	filters := ins.Arg("filter", "name=value, such as state=active type=ApiCallRateInsight min_confidence=0.5.").StringMap()
-	commands[ins.FullCommand()] = func(ctx context.Context, t *terminal) error {
-		v := url.Values{}
-		for name, value := range *filters {
-			v.Set(name, value)
+	for _, list := range []struct {
+		name, help, example string
+		print               func(io.Writer, json.RawMessage) error
+	}{
+		{"insights", "List insights.", "name=value, such as state=active type=ApiCallRateInsight min_confidence=0.5.", printInsights},
+		{"incidents", "List incidents, a line each: the insights of one identity within an hour.", "name=value, such as state=active account=111122223333.", printIncidents},
+	} {
+		lister := cmd.Command(list.name, list.help)
+		filters := lister.Arg("filter", list.example).StringMap()
+		commands[lister.FullCommand()] = func(ctx context.Context, t *terminal) error {
+			v := url.Values{}
+			for name, value := range *filters {
+				v.Set(name, value)
+			}
+			return c.show(ctx, t, "/api/v1/"+list.name, v, list.print)
 		}
-		return c.show(ctx, t, "/api/v1/insights", v, printInsights)
-	}
-
-	inc := cmd.Command("incidents", "List incidents, a line each: the insights of one identity within an hour.")
-	which := inc.Arg("filter", "name=value, such as state=active account=111122223333.").StringMap()
-	commands[inc.FullCommand()] = func(ctx context.Context, t *terminal) error {
-		v := url.Values{}
-		for name, value := range *which {
-			v.Set(name, value)
-		}
-		return c.show(ctx, t, "/api/v1/incidents", v, printIncidents)
 	}
 
 	ev := cmd.Command("events", "Search events.")
