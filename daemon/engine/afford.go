@@ -39,16 +39,10 @@ func (s *stream) afford(in *insight.Insight, confidence float64, m models.Minute
 		return false
 	}
 	var open []*insight.Insight
-	for _, o := range s.sights {
-		open = append(open, &o.raised)
-	}
-	for _, ep := range s.slots {
-		if ep.raised != nil {
-			open = append(open, ep.raised)
+	s.eachOpen(func(o opened) {
+		if o.insight.Incident == in.Incident && o.insight.ID != in.ID && withheld(o.insight) {
+			open = append(open, o.insight)
 		}
-	}
-	open = slices.DeleteFunc(open, func(o *insight.Insight) bool {
-		return o.Incident != in.Incident || o.ID == in.ID || !withheld(o)
 	})
 	slices.SortFunc(open, func(a, b *insight.Insight) int { return strings.Compare(a.ID, b.ID) })
 	for _, o := range open {

@@ -90,11 +90,12 @@ func (s *stream) except(x *insight.Exception, m models.Minute) {
 	}
 	s.exceptions = append(s.exceptions, x)
 	azure := s.key.Provider == providerAzure
-	s.eachOpen(func(in *insight.Insight, events selection, _ models.Minute) {
+	s.eachOpen(func(o opened) {
+		in := o.insight
 		if in.Suppressed != "" || !x.Holds(in.Start, minuteTime(m)) || !x.Scope.About(in) {
 			return
 		}
-		if !x.Scope.Covers(s.gather(events, in.Start, minuteTime(m)).spread(), azure) {
+		if !x.Scope.Covers(s.gather(o.events, in.Start, minuteTime(m)).spread(), azure) {
 			return
 		}
 		in.Suppressed, in.ExceptedBy = x.Text(), x.ID
@@ -114,9 +115,9 @@ func (s *stream) except(x *insight.Exception, m models.Minute) {
 
 // unexcept tells again of what goes on and an exception kept quiet, which is no more.
 func (s *stream) unexcept(x *insight.Exception, m models.Minute) {
-	s.eachOpen(func(in *insight.Insight, _ selection, _ models.Minute) {
-		if in.ExceptedBy == x.ID {
-			s.retell(in, m, fmt.Sprintf("exception %s does not hold any more", x.ID), x)
+	s.eachOpen(func(o opened) {
+		if o.insight.ExceptedBy == x.ID {
+			s.retell(o.insight, m, fmt.Sprintf("exception %s does not hold any more", x.ID), x)
 		}
 	})
 	for _, t := range s.preview.sorted() {
@@ -124,20 +125,6 @@ func (s *stream) unexcept(x *insight.Exception, m models.Minute) {
 			in.Suppressed, in.ExceptedBy = "", ""
 			s.suppress(in, true)
 			s.put(*in)
-		}
-	}
-}
-
-// eachOpen calls do with every open insight, the events behind it, and the last
-// minute in which there were any.
-func (s *stream) eachOpen(do func(in *insight.Insight, events selection, seen models.Minute)) {
-	for _, k := range sortedSlots(s.slots) {
-		ep := s.slots[k]
-		do(ep.raised, s.selection(ep.series), ep.series.seen)
-	}
-	for _, k := range sortedSights(s.sights) {
-		if o := s.sights[k]; !k.suppressed {
-			do(&o.raised, o.events, o.seen)
 		}
 	}
 }
@@ -184,15 +171,16 @@ func (s *stream) supervise(m models.Minute) {
 	if len(s.exceptions) == 0 || !s.anyExcepted() {
 		return
 	}
-	s.eachOpen(func(in *insight.Insight, events selection, seen models.Minute) {
-		if in.ExceptedBy == "" || seen != m {
+	s.eachOpen(func(o opened) {
+		in := o.insight
+		if in.ExceptedBy == "" || o.seen != m {
 			return
 		}
 		x := s.exceptions.byID(in.ExceptedBy)
 		if x == nil {
 			x = &insight.Exception{ID: in.ExceptedBy, Expires: in.Start} // It was forgotten long after its end.
 		}
-		if found := s.gather(events, minuteTime(m), minuteTime(m+1)); found.total > 0 {
+		if found := s.gather(o.events, minuteTime(m), minuteTime(m+1)); found.total > 0 {
 			if why := s.outgrown(x, in, found); why != "" {
 				s.retell(in, m, why, x)
 			}

@@ -263,16 +263,7 @@ func (g *vigil) fields(d *codec) {
 // review has the open insights follow what is confirmed now: v came, if it is not
 // nil, and others may have gone.
 func (s *stream) review(v *envelope, m models.Minute) {
-	for _, k := range sortedSlots(s.slots) {
-		ep := s.slots[k]
-		s.reviewOpen(ep.raised, &ep.vigil, s.selection(ep.series), v, m)
-	}
-	for _, k := range sortedSights(s.sights) {
-		o := s.sights[k]
-		if !k.suppressed {
-			s.reviewOpen(&o.raised, &o.vigil, o.events, v, m)
-		}
-	}
+	s.eachOpen(func(o opened) { s.reviewOpen(o.insight, o.vigil, o.events, v, m) })
 	s.preview.review(s, v)
 }
 
