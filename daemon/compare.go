@@ -68,14 +68,11 @@ func (c *Comparison) Count(change Change) int {
 func Compare(ctx context.Context, o ReplayOptions, other *config.Config) (*Comparison, error) {
 	o.setDefaults()
 	begun := time.Now()
-	t, err := openTemporary(o)
+	t, err := readTemporary(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	if err := readAll(ctx, o, t.in); err != nil {
-		return nil, err
-	}
 	part := int64(0)
 	if judging := o.Judging; judging != nil {
 		o.Judging = func(done, total int64) { judging(part*total+done, 2*total) }

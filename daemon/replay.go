@@ -105,14 +105,11 @@ const eventBytes = 1000
 func Replay(ctx context.Context, o ReplayOptions) (*Report, error) {
 	o.setDefaults()
 	begun := time.Now()
-	t, err := openTemporary(o)
+	t, err := readTemporary(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	if err := readAll(ctx, o, t.in); err != nil {
-		return nil, err
-	}
 	return t.report(ctx, o, t.judge, begun)
 }
 
@@ -148,6 +145,19 @@ type judge struct {
 	enricher *current
 	store    *insight.Store
 	engine   *engine.Engine
+}
+
+// readTemporary makes the line of a replay, and reads everything into its log.
+func readTemporary(ctx context.Context, o ReplayOptions) (*temporary, error) {
+	t, err := openTemporary(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := readAll(ctx, o, t.in); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
 }
 
 // openTemporary makes the line of a replay, in a folder of its own. The options
