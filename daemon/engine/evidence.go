@@ -65,6 +65,9 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 // only the line, which waits here, writes to a stream.
 func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery, to time.Time) {
 	count := func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) }
+	if s.o.Reinterpret == nil { // What the log says of them may not be what they are read as.
+		q.Filter = sel.filter(s.key)
+	}
 	from, end := q.From, q.To
 	for count(from, end) > evidenceLimit {
 		from = from.Add(end.Sub(from) / 2)

@@ -373,12 +373,12 @@ func (s *stream) foreseeFinding(f *arrivedFinding) {
 	if s.learning(f.who, f.m) != "" && !f.always || s.sights[f.key()] != nil || s.crowded(len(p.told)) {
 		return
 	}
-	if f.rule != nil && p.slots[f.rule.slot(&f.finding)] != nil {
+	slot := f.slot(s.key.Provider)
+	if p.slots[slot] != nil {
 		return
 	}
 	in := s.portray(&f.finding, &f.event, f.m)
-	slot := slotText(&in)
-	if p.slots[slot] != nil || p.told[in.ID] != nil {
+	if p.told[in.ID] != nil {
 		return
 	}
 	s.decide(&in, &f.finding, p.budget, f.m)
@@ -432,6 +432,18 @@ func (p *preview) forget(t *provisional) {
 	if t.series && p.keys[t.key] == t {
 		delete(p.keys, t.key)
 	}
+}
+
+// slot is slotText of the insight that a finding of a provider would be.
+func (f *finding) slot(provider string) string {
+	in := insight.Insight{Type: f.insight, Provider: provider, Region: f.region, Object: f.object}
+	if f.who != nil {
+		in.Identity = f.who.name
+	}
+	if f.rule != nil {
+		in.Rule = ruleOf(&f.rule.Match)
+	}
+	return slotText(&in)
 }
 
 // slotText names what an identity or an account may have one open insight of,

@@ -34,15 +34,6 @@ type ruleMatch struct {
 	group string
 }
 
-// slot is slotText of the insight that the finding would be.
-func (x *ruleMatch) slot(f *finding) string {
-	in := insight.Insight{Type: f.insight, Region: f.region, Object: f.object, Rule: ruleOf(&x.Match)}
-	if f.who != nil {
-		in.Identity = f.who.name
-	}
-	return slotText(&in)
-}
-
 // groupText writes what events have in common as one text.
 func groupText(group []insight.GroupValue) string {
 	var b strings.Builder

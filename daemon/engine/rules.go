@@ -219,7 +219,7 @@ func (s *stream) foreseeRules(e *event.Event) {
 			w = s.acquaintance(e)
 		}
 		f := s.ruleFinding(&x, e, w)
-		if s.sights[f.key()] != nil || p.slots[f.rule.slot(&f)] != nil {
+		if s.sights[f.key()] != nil || p.slots[f.slot(s.key.Provider)] != nil {
 			continue
 		}
 		arrived := *e

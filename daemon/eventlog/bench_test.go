@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -107,6 +108,26 @@ func BenchmarkRead(b *testing.B) {
 			}
 			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(total), "cpu-ns/event")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(total), "ns/event")
+		})
+	}
+}
+
+// BenchmarkReadSelected reads 100,000 events of a stream for those of one
+// identity and operation, as the evidence of an insight is read.
+func BenchmarkReadSelected(b *testing.B) {
+	l := openTest(b, Options{NoSync: true})
+	keep := fill(b, l, 100_000, 1)
+	q := ReadQuery{Stream: l.Streams()[0].Key, From: day0, To: day0.Add(24 * time.Hour)}
+	e := keep[len(keep)/2]
+	filter := fmt.Sprintf("identity=%q operation=%q", e.Actor.Identity, e.Operation)
+	for _, c := range []struct{ name, filter string }{{"All", ""}, {"Filter", filter}} {
+		b.Run(c.name, func(b *testing.B) {
+			q.Filter = c.filter
+			for b.Loop() {
+				events, err := l.Read(context.Background(), q)
+				require.NoError(b, err)
+				require.NotEmpty(b, events)
+			}
 		})
 	}
 }

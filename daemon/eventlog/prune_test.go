@@ -28,14 +28,25 @@ func TestReadBehindAPosition(t *testing.T) {
 		for _, minSeq := range []uint64{0, 1, 49, 50, 51, 333, 399, 400, 1000} {
 			for _, stream := range []event.StreamKey{{}, key} {
 				for _, to := range []time.Time{{}, day0.Add(70 * time.Minute)} {
-					for _, maxSeq := range []uint64{0, 350} {
-						got, err := l.Read(ctx, ReadQuery{Stream: stream, To: to, MinSeq: minSeq, MaxSeq: maxSeq})
-						require.NoError(t, err)
+					for i, maxSeq := range []uint64{0, 350} {
 						want := slices.DeleteFunc(inOrder(events, false), func(e event.Event) bool {
 							return e.Seq <= minSeq || stream != (event.StreamKey{}) && keyOf(&e) != stream ||
 								!to.IsZero() && !e.Time.Before(to) || maxSeq > 0 && e.Seq > maxSeq
 						})
+						q := ReadQuery{Stream: stream, To: to, MinSeq: minSeq, MaxSeq: maxSeq}
+						got, err := l.Read(ctx, q)
+						require.NoError(t, err)
 						requireSame(t, want, got)
+						q.Filter = []string{`outcome="error"`, `access="write" category!="data"`}[i]
+						selected, err := l.Read(ctx, q)
+						require.NoError(t, err)
+						f, err := ParseFilter(q.Filter, Lookups{}, time.Time{}, time.Time{})
+						require.NoError(t, err)
+						requireSame(t, slices.DeleteFunc(want, func(e event.Event) bool { return !f.Match(&e) }), selected)
+						if minSeq == 0 {
+							require.NotEmpty(t, selected)
+							require.Less(t, len(selected), len(got))
+						}
 						n := l.CountSince(stream, time.Time{}, to, minSeq)
 						require.GreaterOrEqual(t, n, len(got))
 						require.LessOrEqual(t, n, l.Count(stream, time.Time{}, to))
@@ -51,7 +62,9 @@ func TestReadBehindAPosition(t *testing.T) {
 	require.NoError(t, l.Flush(ctx))
 	check(l)
 	r := openTest(t, Options{Dir: copyDir(t, dir), BlockEvents: 40})
-	_, err := r.Read(ctx, ReadQuery{MinSeq: 380})
+	_, err := r.Read(ctx, ReadQuery{Filter: `no such field="1"`})
+	require.ErrorIs(t, err, ErrBadQuery)
+	_, err = r.Read(ctx, ReadQuery{MinSeq: 380})
 	require.NoError(t, err)
 	read, blocks := 0, 0
 	for _, hr := range r.hours {

@@ -25,6 +25,9 @@ type ReadQuery struct {
 	// MinSeq leaves out what was stored up to that position: only events with a
 	// larger Seq are returned. Blocks that have none are not read.
 	MinSeq uint64
+	// Filter leaves out the events that it does not select. Of those only the columns
+	// are read that it names.
+	Filter string
 	// Raw, where it is set, chooses the events that come with their raw records;
 	// the others come without. A raw record costs the unpacking of its frame. One
 	// that is damaged stays empty, which is logged and counted.
@@ -196,12 +199,18 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	pick := picker{w: w, seqs: seqRange{q.MinSeq, maxSeq}, want: func(r *run) bool { return all || r.stream == id }}
+	if q.Filter != "" {
+		if pick.plan, err = newPlan(q.Filter, q.From, q.To, Lookups{}); err != nil {
+			return nil, err
+		}
+	}
 	var out []event.Event
 	for _, parts := range hours {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if out, err = l.readHour(out, parts, w, seqRange{q.MinSeq, maxSeq}, func(r *run) bool { return all || r.stream == id }, q.Raw); err != nil {
+		if out, err = l.readHour(out, parts, &pick, q.Raw); err != nil {
 			return nil, err
 		}
 	}
@@ -212,6 +221,28 @@ func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 type seqRange struct{ above, most uint64 }
 
 func (r seqRange) has(seq uint64) bool { return seq > r.above && seq <= r.most }
+
+// picker says which rows are asked for.
+type picker struct {
+	w    bounds
+	seqs seqRange
+	want func(*run) bool
+	plan *plan // Nil where there is no filter.
+}
+
+// look opens a block where it has rows that are selected, which it returns if there
+// is a filter.
+func (q *picker) look(b *block) (*filler, []uint32, error) {
+	var selected []uint32
+	if q.plan != nil {
+		var err error
+		if selected, _, err = q.plan.rows(b, q.w); err != nil || len(selected) == 0 {
+			return nil, nil, err
+		}
+	}
+	f, err := b.filler()
+	return f, selected, err
+}
 
 // newer reports whether the buffer holds an event that was stored after a
 // position. The one that was added last almost always has the largest.
@@ -228,13 +259,13 @@ func (b *buffer) newer(seq uint64) bool {
 }
 
 // readHour appends an hour's rows to out, in order.
-func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange, want func(*run) bool, raw func(*event.Event) bool) ([]event.Event, error) {
+func (l *Log) readHour(out []event.Event, parts []part, q *picker, raw func(*event.Event) bool) ([]event.Event, error) {
 	fillers := make([]*filler, len(parts))
 	var keys []rowKey
 	var ends []int // Where each sorted run of keys ends.
 	for i, p := range parts {
 		b := l.open(p)
-		f, err := b.filler()
+		f, selected, err := q.look(b)
 		if isCorrupt(err) {
 			l.damagedBlock(p.meta, err)
 			continue
@@ -242,16 +273,26 @@ func (l *Log) readHour(out []event.Event, parts []part, w bounds, seqs seqRange,
 		if err != nil {
 			return nil, err
 		}
+		if f == nil {
+			continue
+		}
 		fillers[i] = f
 		for j := range b.hdr.runs {
 			r := &b.hdr.runs[j]
-			if !want(r) || r.maxt < w.from || r.mint >= w.to {
+			if !q.want(r) || r.maxt < q.w.from || r.mint >= q.w.to {
 				continue
 			}
-			lo, hi := rowRange(b.times, r, w)
+			lo, hi := rowRange(b.times, r, q.w)
 			before := len(keys)
 			for row := lo; row < hi; row++ {
-				if seqs.has(b.seqs[row]) {
+				if q.plan != nil { // On to the next that is selected.
+					at, _ := slices.BinarySearch(selected, uint32(row))
+					if selected = selected[at:]; len(selected) == 0 || int(selected[0]) >= hi {
+						break
+					}
+					row = int(selected[0])
+				}
+				if q.seqs.has(b.seqs[row]) {
 					keys = append(keys, rowKey{b.times[row], uint32(i), uint32(row)})
 				}
 			}
