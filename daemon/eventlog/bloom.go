@@ -69,14 +69,15 @@ func parseBloom(p []byte) (bloom, error) {
 	return b, nil
 }
 
-// fine is a blocked Bloom filter like bloom, of 16 bits and eight probes a key:
-// about one absent key in 700 is told as present. A wrong answer for an hour is
-// dear, since all of its blocks are asked then, and an hour may have thousands.
+// fine is a blocked Bloom filter like bloom, of 24 bits and ten probes a key: about
+// one absent key in 16,000 is told as present. A wrong answer for an hour is dear,
+// since its blocks around the event's time are asked then, and a busy hour has
+// hundreds of them a minute.
 type fine []uint64
 
 const (
-	fineBitsPerKey = 16
-	fineProbes     = 8
+	fineBitsPerKey = 24
+	fineProbes     = 10
 )
 
 func newFine(keys int) fine {

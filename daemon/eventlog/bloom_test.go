@@ -24,7 +24,7 @@ func TestTheFilterOfAnHourIsRarelyWrong(t *testing.T) {
 			wrong++
 		}
 	}
-	require.Less(t, wrong, n/150)
+	require.Less(t, wrong, n/2000)
 	require.LessOrEqual(t, len(f.levels), 6)
 }
 

@@ -12,9 +12,9 @@ import (
 )
 
 // driftNanos is by how much the time of an event may differ from delivery to
-// delivery and be a duplicate for certain: providers repeat an event as it was,
-// but where a record has no time that of its receipt is taken.
-const driftNanos = int64(10 * time.Minute)
+// delivery and be a duplicate for certain. Providers repeat an event as it was; what
+// collectors in between round is well within it.
+const driftNanos = int64(time.Minute)
 
 // anyDrift is for an id that the cache knows under another hour.
 const anyDrift = int64(100 * 365 * 24 * time.Hour)
@@ -61,7 +61,7 @@ type answer struct {
 // disk holds up who has to ask it, and nobody else. It loads the id filters of
 // the hours that the events are in, and looks in their blocks for the events
 // that the filters know. With all it does so for the hours under which the
-// cache knows an event too.
+// cache knows an event too, whatever its time.
 func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, error) {
 	type question struct {
 		i      int
@@ -87,7 +87,7 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 			}
 			for n, hr := range [4]*hourState{hr, near(before, k.t, -driftNanos), near(after, k.t, driftNanos), nil} {
 				if n == 3 && all {
-					hr = l.cached(k.hash, hour)
+					hr = l.cached(k.hash)
 				}
 				if hr == nil || hr.seg == nil || len(hr.seg.blocks) == 0 {
 					continue
@@ -140,27 +140,23 @@ func near(hr *hourState, t, drift int64) *hourState {
 	return hr
 }
 
-// cached returns the hour under which an id was seen lately, if that is another.
-// The cache may forget, and may be wrong. The caller holds mtx.
-func (l *Log) cached(hash uint64, hour int64) *hourState {
+// cached returns the hour under which an id was seen lately. The cache may forget,
+// and may be wrong. The caller holds mtx.
+func (l *Log) cached(hash uint64) *hourState {
 	var k, v [8]byte
 	binary.LittleEndian.PutUint64(k[:], hash)
 	got, ok := l.seen.HasGet(v[:0], k[:])
 	if !ok || len(got) != 8 {
 		return nil
 	}
-	other := int64(binary.LittleEndian.Uint64(got))
-	if other == hour {
-		return nil
-	}
-	return l.hours[other]
+	return l.hours[int64(binary.LittleEndian.Uint64(got))]
 }
 
 // duplicate reports whether an event is stored already, and whether the one
 // that is stored is durable. It looks in the hours that the event's time is in
 // or near to: in their buffers, then in the filter over their blocks, and only
-// where that knows the id in the blocks. The cache adds ids that were seen
-// lately under another hour; what it says is confirmed in the same way. What
+// where that knows the id in the blocks around its time. The cache adds ids that
+// were seen lately under another time; what it says is confirmed in the same way. What
 // only blocks know is taken from known; with read they are read, else the error
 // is errUnknown. The caller holds mtx.
 func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (dup, durable bool, err error) {
@@ -174,7 +170,7 @@ func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known
 			}
 		}
 	}
-	return l.inHour(l.cached(k.hash, hr.hour), s, uid, k, anyDrift, known, read)
+	return l.inHour(l.cached(k.hash), s, uid, k, anyDrift, known, read)
 }
 
 // inHour looks for an event in one hour, under times that are off by drift at the

@@ -98,18 +98,18 @@ func TestTimesThatDiffer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Receipt{Duplicates: 400}, rec)
 	}
-	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute, 3 * time.Hour} {
+	for _, by := range []time.Duration{time.Second, 59 * time.Second, time.Minute, 10 * time.Minute, 3 * time.Hour} {
 		check(by) // In buffers and blocks; the cache knows all of them.
 	}
 	require.NoError(t, l.Flush(ctx))
 	check(3 * time.Hour)
 	l.seen.Reset()
-	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute} {
+	for _, by := range []time.Duration{time.Second, 59 * time.Second, time.Minute} {
 		check(by) // The cache knows none.
 	}
 	require.NoError(t, l.Close())
 	l = openTest(t, o)
-	for _, by := range []time.Duration{time.Second, 9 * time.Minute, 10 * time.Minute} {
+	for _, by := range []time.Duration{time.Second, 59 * time.Second, time.Minute} {
 		check(by)
 	}
 	require.Equal(t, uint64(400), l.Stats().Events)
