@@ -38,8 +38,8 @@ import (
 type Log interface {
 	// Read returns a stream's events of a span of time in order of (time, uid).
 	Read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error)
-	// Count is an upper bound of how many events Read would return, CountSince of
-	// those with a larger number than seq.
+	// Count is about how many events Read would return, CountSince of those with a
+	// larger number than seq. They are 0 only where there are none.
 	Count(stream event.StreamKey, from, to time.Time) int
 	CountSince(stream event.StreamKey, from, to time.Time, seq uint64) int
 	LastSeq() uint64
@@ -126,8 +126,8 @@ type Options struct {
 	// GatherSamples is from how many samples of history on they are committed at
 	// once; fewer are left to the series to commit in time.
 	GatherSamples int
-	// SliceEvents is how many events of a stream the final pass holds in memory
-	// at once, at the most: an hour with more is read in parts. 0 is 100,000.
+	// SliceEvents is about how many events of a stream the final pass holds in memory
+	// at once: an hour with more is read in parts, down to a second. 0 is 100,000.
 	SliceEvents int
 
 	Now        func() time.Time

@@ -36,8 +36,8 @@ type evidence struct {
 }
 
 // gather looks at the events of a selection from one time to another, the latter
-// excluded. Those of the slice under way are at hand; earlier ones are read
-// from the log.
+// excluded. Those of the slice under way are at hand; earlier ones are read from the
+// log, and so is the rest of a minute of which the slice is a part.
 func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}, regions: map[string]int{}}
 	for i := range ev.values {
@@ -57,6 +57,9 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 		}
 		ev.add(&sel, e, from, to)
 	}
+	if len(s.slice) > 0 && to.After(s.sliceTo) {
+		s.gatherStored(ev, &sel, s.readQuery(s.sliceTo, to), to)
+	}
 	return ev
 }
 
@@ -73,7 +76,7 @@ func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery
 		from = from.Add(end.Sub(from) / 2)
 	}
 	for at := from; at.Before(end); at = q.To {
-		q.From, q.To = at, s.sliceEnd(at, end, count)
+		q.From, q.To = at, s.sliceEnd(at, end, time.Second, count)
 		s.mtx.Unlock()
 		events, err := s.read(context.Background(), q)
 		s.mtx.Lock()

@@ -27,7 +27,7 @@ func (s *stream) flushLate(ctx context.Context, emit func([]tsdb.Sample) error) 
 			from = p.flushing
 		}
 		for from.Before(p.before) {
-			to := s.sliceEnd(from, p.before, count)
+			to := s.sliceEnd(from, p.before, time.Minute, count)
 			q := s.readQuery(from, to)
 			q.MinSeq = p.flushed
 			events, err := s.readJudged(ctx, q)

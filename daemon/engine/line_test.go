@@ -199,10 +199,14 @@ func keysOf(m map[string]insight.Insight) []string {
 }
 
 // TestOrderChangesNothing delivers the same events in several orders, and moves
-// the watermark at once, in steps, and after a restart: the records are the same
-// byte for byte.
+// the watermark at once, in steps, in slices of seconds, and after a restart: the
+// records are the same byte for byte.
 func TestOrderChangesNothing(t *testing.T) {
 	events := append(office(9), attacks()...)
+	// What is found at one event tells of the rest of its minute too.
+	for _, e := range burst("f", epoch.Add(7*24*time.Hour+11*time.Hour), 50*time.Second, 300, "anna", "iam.amazonaws.com", "AttachUserPolicy", event.OutcomeSuccess) {
+		events = append(events, from(e, "51.15.1.1", "FR", 12876, event.NetworkHosting))
+	}
 	last := epoch.Add(9 * 24 * time.Hour)
 	want := ""
 	finish := func(l *line) { require.NoError(t, l.engine.Finish(context.Background())) }
@@ -220,6 +224,11 @@ func TestOrderChangesNothing(t *testing.T) {
 			for w := epoch; w.Before(last); w = w.Add(37 * time.Minute) {
 				require.NoError(t, l.engine.move(context.Background(), func(*stream) (time.Time, bool) { return w, true }))
 			}
+			finish(l)
+		},
+		"in parts of minutes": func(l *line) {
+			l.engine.o.SliceEvents = 1
+			l.deliver(t, events)
 			finish(l)
 		},
 		"restarted": func(l *line) {

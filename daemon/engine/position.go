@@ -31,6 +31,9 @@ type position struct {
 // due reports whether the record is not carried out in full.
 func (p *position) due() bool { return p.done.Before(p.target) || p.flushed != p.seq }
 
+// whole reports whether no minute is final in part.
+func (p *position) whole() bool { return p.done.Equal(p.done.Truncate(time.Minute)) }
+
 // order takes over the next watermark record.
 func (s *stream) order(seq uint64, to time.Time) {
 	s.mtx.Lock()
@@ -54,9 +57,10 @@ type slice struct {
 }
 
 // advance carries out the record that is due, as far as limit events go: in
-// order of (time, uid), slice by slice, whatever the order in which they came.
-// The next slice is read while one is under way, unless minutes are so full that two
-// would be too much for memory. emit takes the samples.
+// order of (time, uid), slice by slice, whatever the order in which they came, and
+// it stops after a minute's last slice only. The next slice is read while one is
+// under way, unless a second is so full that two would be too much for memory. emit
+// takes the samples.
 func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, limit int) error {
 	if err := s.send(emit); err != nil {
 		return err
@@ -93,7 +97,7 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 		return ch
 	}
 	next = read(s.position.done)
-	for next != nil && limit > 0 {
+	for next != nil && (limit > 0 || !s.position.whole()) {
 		got := <-next
 		next = nil
 		if got.err != nil {
@@ -121,7 +125,7 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 
 // readSlice reads the slice that begins at a time.
 func (s *stream) readSlice(ctx context.Context, from time.Time) slice {
-	to := s.sliceEnd(from, s.position.target, func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) })
+	to := s.sliceEnd(from, s.position.target, time.Second, func(from, to time.Time) int { return s.o.Log.Count(s.key, from, to) })
 	events, err := s.readJudged(ctx, s.readQuery(from, to))
 	if err != nil {
 		err = fmt.Errorf("reading events of %s from %s: %w", s.key, from.Format(time.RFC3339), err)
@@ -133,7 +137,7 @@ func (s *stream) readSlice(ctx context.Context, from time.Time) slice {
 func (s *stream) take(g slice) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	s.slice, s.sliceFrom = g.events, g.from
+	s.slice, s.sliceFrom, s.sliceTo = g.events, g.from, g.to
 	s.process(g.to)
 	s.slice = nil
 	s.position.done = g.to
@@ -160,9 +164,10 @@ func (s *stream) send(emit func([]tsdb.Sample) error) error {
 // firstEvent is the time of the stream's first event that the log held at the
 // record, or zero where none is before the watermark.
 func (s *stream) firstEvent(ctx context.Context) (time.Time, error) {
-	from, ok := s.firstStored()
+	first, ok := s.firstStored()
+	from := first.Truncate(time.Minute)
 	for ok && from.Before(s.position.target) {
-		g := s.readSlice(ctx, from.Truncate(time.Minute))
+		g := s.readSlice(ctx, from)
 		if g.err != nil {
 			return time.Time{}, g.err
 		}
@@ -187,8 +192,8 @@ func (s *stream) firstStored() (time.Time, bool) {
 }
 
 // sliceEnd is how far a slice goes: to the end of an hour, over hours without
-// events, and less far where an hour is too much for memory.
-func (s *stream) sliceEnd(from, to time.Time, count func(from, to time.Time) int) time.Time {
+// events, and less far where an hour is too much for memory, but no less than least.
+func (s *stream) sliceEnd(from, to time.Time, least time.Duration, count func(from, to time.Time) int) time.Time {
 	next := from.Truncate(time.Hour).Add(time.Hour)
 	for next.Before(to) && count(from, next) == 0 {
 		next = next.Add(time.Hour)
@@ -196,11 +201,19 @@ func (s *stream) sliceEnd(from, to time.Time, count func(from, to time.Time) int
 	if next.After(to) {
 		next = to
 	}
-	for count(from, next) > s.o.SliceEvents && next.Sub(from) > time.Minute {
-		next = from.Add(next.Sub(from) / 2).Truncate(time.Minute)
-		if !next.After(from) {
-			next = from.Add(time.Minute)
+	for count(from, next) > s.o.SliceEvents {
+		unit := time.Minute
+		if next.Sub(from) <= unit {
+			unit = least
 		}
+		half := from.Add(next.Sub(from) / 2).Truncate(unit)
+		if !half.After(from) {
+			half = from.Truncate(unit).Add(unit)
+		}
+		if !half.Before(next) {
+			break
+		}
+		next = half
 	}
 	return next
 }

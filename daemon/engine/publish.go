@@ -26,7 +26,7 @@ func (e *Engine) snapshot(all bool) error {
 	var due []*stream
 	for _, s := range e.list() {
 		switch {
-		case !s.begun, s.shadow != nil, len(s.counts.samples) > 0:
+		case !s.begun, s.shadow != nil, len(s.counts.samples) > 0, !s.position.whole():
 		case s.snapshot.seq == s.position.seq && s.snapshot.done.Equal(s.position.done):
 		case all, s.snapshot.seq == 0, now.Sub(s.snapshot.at) >= e.o.SnapshotEvery, now.Before(s.snapshot.at):
 			due = append(due, s)

@@ -34,9 +34,13 @@ func TestFilterSelectsWhatMatches(t *testing.T) {
 		e.Provider = from.Provider
 		q := selection{temporary: rnd.IntN(8) == 0, risky: rnd.IntN(4) == 0, data: rnd.IntN(2) == 0}
 		for _, field := range []struct{ to, of, its *string }{
-			{&q.region, &from.Region, &e.Region}, {&q.identity, &from.Actor.Identity, &e.Actor.Identity},
-			{&q.credential, &from.Actor.Credential, &e.Actor.Credential}, {&q.address, &from.Source.Address, &e.Source.Address},
-			{&q.service, &from.Service, &e.Service}, {&q.operation, &from.Operation, &e.Operation}, {&q.errorCode, &from.ErrorCode, &e.ErrorCode},
+			{&q.region, &from.Region, &e.Region},
+			{&q.identity, &from.Actor.Identity, &e.Actor.Identity},
+			{&q.credential, &from.Actor.Credential, &e.Actor.Credential},
+			{&q.address, &from.Source.Address, &e.Source.Address},
+			{&q.service, &from.Service, &e.Service},
+			{&q.operation, &from.Operation, &e.Operation},
+			{&q.errorCode, &from.ErrorCode, &e.ErrorCode},
 		} {
 			if rnd.IntN(3) == 0 {
 				if *field.to = *field.of; rnd.IntN(8) > 0 {

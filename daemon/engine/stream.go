@@ -84,11 +84,14 @@ type stream struct {
 	capped     uint64 // insights that were not raised, since too many are open
 	suppressed int
 
-	// The slice under way, and where it begins. Where foreseeing is set there is
-	// none, and what has arrived is looked at instead.
-	slice      []event.Event
-	sliceFrom  time.Time
-	foreseeing bool
+	// The slice under way, and where it begins and ends: a part of a minute where
+	// minutes are full. Where foreseeing is set there is none, and what has arrived is
+	// looked at instead.
+	slice              []event.Event
+	sliceFrom, sliceTo time.Time
+	foreseeing         bool
+	// minute is the one under way.
+	minute minuteUnderWay
 	// arriving says that what is judged has arrived and is not final.
 	arriving bool
 }
@@ -137,24 +140,34 @@ func (s *stream) start(first time.Time) {
 
 func minuteOf(t time.Time) models.Minute { return models.Minute(t.Unix() / 60) }
 
+// minuteUnderWay is a minute that has begun and is not final.
+type minuteUnderWay struct {
+	open   bool
+	at     models.Minute
+	events int
+}
+
 // process runs the slice's events through series and models, minute by minute,
 // and then time itself to its end.
 func (s *stream) process(to time.Time) {
-	events := s.slice
-	for i := 0; i < len(events); {
-		m := minuteOf(events[i].Time)
-		j := i
-		for j < len(events) && minuteOf(events[j].Time) == m {
-			j++
+	for i := range s.slice {
+		e := &s.slice[i]
+		if m := minuteOf(e.Time); !s.minute.open || s.minute.at != m {
+			s.closeMinute()
+			s.openMinute(m)
 		}
-		s.minute(m, events[i:j])
-		i = j
+		s.final(e)
+		s.breathe(i)
+	}
+	if s.minute.open && s.minute.at < minuteOf(to) {
+		s.closeMinute()
 	}
 	s.pass(minuteOf(to) - 1)
 }
 
-// minute makes one minute final.
-func (s *stream) minute(m models.Minute, events []event.Event) {
+// openMinute begins a minute that has events.
+func (s *stream) openMinute(m models.Minute) {
+	s.minute = minuteUnderWay{open: true, at: m}
 	s.pass(m - 1)
 	if s.overgrown() {
 		if err := s.compact(); err != nil {
@@ -165,27 +178,32 @@ func (s *stream) minute(m models.Minute, events []event.Event) {
 		s.counts.begin(day)
 		s.retune()
 	}
-	counted := 0
-	for i := range events {
-		e := &events[i]
-		if s.ahead(e) {
-			continue
-		}
-		counted++
-		s.lastTime = e.Time
-		if e.Call() && s.o.Series != nil { // A replay has nobody to count for.
-			s.counts.add(e)
-		}
-		s.observe(e, m)
-		s.breathe(i)
-	}
-	if counted == 0 {
+}
+
+// final counts an event of the minute under way.
+func (s *stream) final(e *event.Event) {
+	if s.ahead(e) {
 		return
 	}
-	s.events += uint64(counted)
+	s.minute.events++
+	s.lastTime = e.Time
+	if e.Call() && s.o.Series != nil { // A replay has nobody to count for.
+		s.counts.add(e)
+	}
+	s.observe(e, s.minute.at)
+}
+
+// closeMinute makes the minute under way final.
+func (s *stream) closeMinute() {
+	m, n := s.minute.at, s.minute.events
+	s.minute = minuteUnderWay{}
+	if n == 0 {
+		return
+	}
+	s.events += uint64(n)
 	s.broken(m)
 	s.last = m
-	s.gauge.add(m, float32(counted))
+	s.gauge.add(m, float32(n))
 	s.counts.close(tsdb.SampleTime(minuteTime(m)))
 	s.judge(m)
 }

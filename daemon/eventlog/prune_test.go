@@ -48,8 +48,13 @@ func TestReadBehindAPosition(t *testing.T) {
 							require.Less(t, len(selected), len(got))
 						}
 						n := l.CountSince(stream, time.Time{}, to, minSeq)
-						require.GreaterOrEqual(t, n, len(got))
+						if len(got) > 0 {
+							require.Positive(t, n)
+						}
 						require.LessOrEqual(t, n, l.Count(stream, time.Time{}, to))
+						if minSeq == 0 && to.IsZero() && maxSeq == 0 {
+							require.Len(t, got, n)
+						}
 						if minSeq >= 400 {
 							require.Zero(t, n)
 						}

@@ -37,6 +37,16 @@ type ReadQuery struct {
 // bounds are nanoseconds, the lower inclusive and the upper exclusive.
 type bounds struct{ from, to int64 }
 
+// share is how many of n events that are evenly spread over a span are within the
+// bounds, and one at least.
+func (w bounds) share(n int, mint, maxt int64) int {
+	if w.from <= mint && maxt < w.to {
+		return n
+	}
+	within := float64(min(maxt, w.to-1)-max(mint, w.from)) + 1
+	return max(1, int(float64(n)*within/(float64(maxt-mint)+1)))
+}
+
 // span turns times into bounds.
 func span(from, to time.Time) bounds {
 	b := bounds{0, math.MaxInt64}
@@ -406,8 +416,9 @@ func mergeRuns(keys []rowKey, ends []int, less func(a, b rowKey) bool) []rowKey 
 	return from
 }
 
-// Count returns an upper bound of how many events Read would return, from
-// headers alone. The zero stream counts all.
+// Count returns about how many events Read would return, from headers alone: of a
+// block that is in part within the bounds as many as if its events were evenly
+// spread. It is 0 only where there are none. The zero stream counts all.
 func (l *Log) Count(stream event.StreamKey, from, to time.Time) int {
 	return l.CountSince(stream, from, to, 0)
 }
@@ -436,7 +447,7 @@ func (l *Log) CountSince(stream event.StreamKey, from, to time.Time, minSeq uint
 				}
 				for i := range m.hdr.runs {
 					if r := &m.hdr.runs[i]; (all || r.stream == id) && r.maxt >= w.from && r.mint < w.to {
-						n += r.end - r.start
+						n += w.share(r.end-r.start, r.mint, r.maxt)
 					}
 				}
 			}
@@ -447,7 +458,7 @@ func (l *Log) CountSince(stream event.StreamKey, from, to time.Time, minSeq uint
 			}
 			for _, s := range b.streams {
 				if (all || s.id == id) && s.maxt >= w.from && s.mint < w.to {
-					n += s.rows
+					n += w.share(s.rows, s.mint, s.maxt)
 				}
 			}
 		}
