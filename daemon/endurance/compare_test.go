@@ -218,20 +218,20 @@ func headOf(t testing.TB, raw []byte) recordHead {
 	return h
 }
 
-// addRecords keeps the newest revision of each state of an insight, without
-// what may differ: revision and supersedes; eventID is made without the
-// revision.
+// addRecords keeps the records of the newest revision of an insight, which says all
+// that holds: one that had ended may go on by it. They are kept without what may
+// differ: revision and supersedes; eventID is made without the revision.
 func addRecords(t testing.TB, out map[string]string, raws []json.RawMessage) {
 	t.Helper()
 	newest := map[string]int{}
 	for _, raw := range raws {
 		h := headOf(t, raw)
-		key := h.SharedEventID + " " + h.InsightDetails.State
-		if r, ok := newest[key]; ok && r > h.InsightDetails.Revision {
-			continue
+		newest[h.SharedEventID] = max(newest[h.SharedEventID], h.InsightDetails.Revision)
+	}
+	for _, raw := range raws {
+		if h := headOf(t, raw); h.InsightDetails.Revision == newest[h.SharedEventID] {
+			out[h.SharedEventID+" "+h.InsightDetails.State] = plain(t, raw)
 		}
-		newest[key] = h.InsightDetails.Revision
-		out[key] = plain(t, raw)
 	}
 }
 
