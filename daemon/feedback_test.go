@@ -262,11 +262,13 @@ func TestAnIdentityIsRebaselinedOverHTTP(t *testing.T) {
 	require.Equal(t, "makes all tags now", r.Note)
 	require.False(t, r.From.Before(at(5, 0, 0)))
 	require.Equal(t, 24*time.Hour, r.Until.Sub(r.From))
+	confessed := map[string]string{"insightd:PutRebaseline": "Medium by 127.0.0.1;"}
+	require.Equal(t, confessed, f.confessed())
 
 	// On its first day anew it raises nothing; the day after it does.
 	f.run(at(7, 0, 0), map[int]int{5: 600}, "203.0.113.9")
 	var found struct{ Insights []shownInsight }
-	f.data("/api/v1/insights", nil, &found)
+	f.data("/api/v1/insights", url.Values{"provider": {"aws"}}, &found)
 	require.Empty(t, found.Insights)
 	f.run(at(9, 0, 0), map[int]int{8: 3000}, "203.0.113.9")
 	require.Empty(t, f.ofDay(8).InsightDetails.Suppressed)
@@ -275,4 +277,5 @@ func TestAnIdentityIsRebaselinedOverHTTP(t *testing.T) {
 	f.data(path, nil, &one)
 	require.Equal(t, &r, one.Identity.Rebaselined)
 	require.Equal(t, 5, one.Identity.ActiveDays, "since then, the hours on both sides included")
+	require.Equal(t, confessed, f.confessed(), "a restart tells no less")
 }

@@ -97,12 +97,7 @@ func (r *ruleset) tell(logger *slog.Logger, problem func(rules.Problem)) {
 func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
 	var out []insight.RuleStatus
 	for _, x := range r.set.Rules() {
-		out = append(out, insight.RuleStatus{
-			ID: x.ID, Package: x.Package, File: x.File, Line: x.Line, Version: x.Version, Hash: x.Hash,
-			Title: x.Title, Description: x.Description, Severity: x.Severity, Type: x.Type.String(),
-			Attack: x.Attack, KRI: x.KRI, State: engine.StateOf(x), WindowSeconds: int(x.Window / time.Second), Confidence: x.Confidence,
-			Findings: findings[x.ID],
-		})
+		out = append(out, statusOf(x, findings))
 	}
 	type place struct{ file, rule string }
 	listed := map[place]bool{}
@@ -123,6 +118,15 @@ func (r *ruleset) status(findings map[string]uint64) []insight.RuleStatus {
 	return out
 }
 
+func statusOf(x *rules.Rule, findings map[string]uint64) insight.RuleStatus {
+	return insight.RuleStatus{
+		ID: x.ID, Package: x.Package, File: x.File, Line: x.Line, Version: x.Version, Hash: x.Hash,
+		Title: x.Title, Description: x.Description, Severity: x.Severity, Type: x.Type.String(),
+		Attack: x.Attack, KRI: x.KRI, State: engine.StateOf(x), WindowSeconds: int(x.Window / time.Second), Confidence: x.Confidence,
+		Findings: findings[x.ID],
+	}
+}
+
 // useRules puts rules in force.
 func (d *Daemon) useRules(r *ruleset) {
 	r.tell(d.logger, nil)
@@ -130,9 +134,15 @@ func (d *Daemon) useRules(r *ruleset) {
 	d.engine.SetRules(r.set)
 }
 
-// Rules lists the rules in force, and those with errors.
+// Rules lists the rules in force, those that are built in first, and those with
+// errors.
 func (k knowledge) Rules(context.Context) []insight.RuleStatus {
-	return k.d.rules.Load().status(k.d.engine.RuleFindings())
+	findings := k.d.engine.RuleFindings()
+	var out []insight.RuleStatus
+	for _, x := range engine.BuiltInRules() {
+		out = append(out, statusOf(x, findings))
+	}
+	return append(out, k.d.rules.Load().status(findings)...)
 }
 
 var rulesDesc = prometheus.NewDesc("insightd_rules", "Rules of the packages in force, by state: active, shadow, dormant, or error for those that are not used since something is wrong with them.", []string{"state"}, nil)

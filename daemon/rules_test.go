@@ -145,6 +145,11 @@ func TestRulesLive(t *testing.T) {
 	require.Equal(t, "shadow", ours.Rules[1].Annotations["stage"])
 	require.Equal(t, "err", broken.Rules[0].Health)
 	require.Contains(t, broken.Rules[0].LastError, file+":3:")
+	groups = ruleGroups{}
+	s.data("/api/v1/rules", url.Values{"rule_name[]": {insight.RuleBreakGlass}}, &groups)
+	require.Len(t, groups.Groups, 1, "what is built in is listed too")
+	require.Equal(t, "built in", groups.Groups[0].Name)
+	require.Equal(t, "active", groups.Groups[0].Rules[0].Annotations["stage"])
 	_, metrics := s.do(http.MethodGet, "/metrics", nil)
 	require.Contains(t, metrics, "insightd_rules{state=\"active\"} 1\n")
 	require.Contains(t, metrics, "insightd_rules{state=\"error\"} 1\n")

@@ -40,6 +40,9 @@ func newBreakGlassRule() *rules.Rule {
 	return r
 }
 
+// BuiltInRules are the rules that are of no package. They cannot be switched off.
+func BuiltInRules() []*rules.Rule { return []*rules.Rule{breakGlassRule} }
+
 // breakGlassMatch is the match of an event that is such a use.
 func breakGlassMatch(e *event.Event) *rules.Match {
 	return &rules.Match{

@@ -67,6 +67,8 @@ type rebaselineData struct {
 	Note     string    `json:"note,omitempty"`
 	By       string    `json:"by"`
 	At       time.Time `json:"at"`
+	// Silences is nil in records of earlier versions.
+	Silences *silencing `json:"silences,omitempty"`
 }
 
 // said reports whether a record is something that users said.

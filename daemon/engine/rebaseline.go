@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,13 +50,23 @@ func (e *Engine) Rebaseline(ctx context.Context, id, note, by string) (r insight
 	e.controlMtx.Lock()
 	defer e.controlMtx.Unlock()
 	d := rebaselineData{Identity: name, Note: note, By: by, At: e.o.Now().UTC().Truncate(time.Second)}
+	d.Silences = e.silencesRebaseline(&d, key)
 	c, err := e.say(ctx, event.ControlRebaseline, key, &d)
 	if err != nil {
 		return r, true, fmt.Errorf("recording the re-baseline of %s: %w", name, err)
 	}
+	e.confess(d.Silences)
 	return insight.Rebaseline{
 		Identity: name, Note: note, By: by, At: d.At, From: c.Time, Until: c.Time.Add(e.current().WarmUp),
 	}, true, nil
+}
+
+// recallRebaseline takes over a record of before the start.
+func (e *Engine) recallRebaseline(c *event.Control) {
+	var d rebaselineData
+	if err := json.Unmarshal(c.Data, &d); err == nil { // hear says what cannot be read.
+		e.confess(d.Silences)
+	}
 }
 
 // find calls do with the identity of that id and its stream, which is locked, and

@@ -71,6 +71,9 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 			e.recall(&c)
 			fallthrough
 		case event.ControlWatermark, event.ControlRebuild, event.ControlRebaseline:
+			if c.Kind == event.ControlRebaseline {
+				e.recallRebaseline(&c)
+			}
 			if list, ok := out[c.Stream]; ok {
 				out[c.Stream] = append(list, step{Control: c})
 			}

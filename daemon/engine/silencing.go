@@ -19,7 +19,8 @@ import (
 // silencing is what is told of it. It is part of the control record, since what it
 // was judged by may change.
 type silencing struct {
-	// ID is of what silences: an exception, a feedback, the rules.
+	// ID is of what silences: an exception, a feedback, the rules, an identity that
+	// is learned anew.
 	ID        string           `json:"id"`
 	Operation string           `json:"operation"`
 	By        string           `json:"by"`
@@ -37,10 +38,11 @@ const (
 	// longSilence is from when on an exception is long.
 	longSilence = 7 * 24 * time.Hour
 	// ownService is the service that was called; what follows is what was.
-	ownService   = "insightd"
-	putException = "PutException"
-	putFeedback  = "PutFeedback"
-	putRules     = "PutRules"
+	ownService    = "insightd"
+	putException  = "PutException"
+	putFeedback   = "PutFeedback"
+	putRebaseline = "PutRebaseline"
+	putRules      = "PutRules"
 	// selfConfidence is that of what is known rather than estimated.
 	selfConfidence = 0.99
 )
@@ -154,6 +156,23 @@ func (e *Engine) silencesFeedback(f *insight.Feedback) *silencing {
 	}
 	if label := e.coversCritical(f.Envelope.Identity); label != "" {
 		d.grave(insight.SeverityHigh, insight.FeatureCritical, label, "it is of an identity that the configuration calls "+label)
+	}
+	return d
+}
+
+// silencesRebaseline is what learning an identity anew silences: everything that
+// models would tell of it meanwhile.
+func (e *Engine) silencesRebaseline(r *rebaselineData, key event.StreamKey) *silencing {
+	span := spanText(e.current().WarmUp)
+	d := &silencing{
+		ID: key.Provider + " " + key.Account + " " + r.Identity, Operation: putRebaseline, By: r.By, At: r.At,
+		Severity: insight.SeverityMedium, Of: []string{r.Identity},
+		Summary: fmt.Sprintf("%s had insightd learn %s anew, of which models tell nothing for %s: %s", r.By, insight.ShortName(r.Identity), span, cmp.Or(r.Note, "without a note")),
+	}
+	d.because("identity", r.Identity, fmt.Sprintf("what %s usually does is forgotten, and its open insights end", r.Identity))
+	d.because("duration", e.current().WarmUp.Hours(), fmt.Sprintf("it is only learned for %s", span))
+	if label := e.coversCritical(r.Identity); label != "" {
+		d.grave(insight.SeverityHigh, insight.FeatureCritical, label, "the configuration calls it "+label)
 	}
 	return d
 }

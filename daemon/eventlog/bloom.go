@@ -110,37 +110,52 @@ func (b fine) has(h uint64) bool {
 	return b.probes(h, func(word *uint64, bit uint64) bool { return *word&bit != 0 })
 }
 
-// filterGrowth is how many times larger each level of an hour's filter is than
-// the one before: few levels are few wrong answers.
-const filterGrowth = 4
+// An hour's filter grows in levels of Bloom filters. Each is four times the one
+// before, since few levels are few wrong answers, up to filterMost keys, so that a
+// full hour does not take memory for what does not come.
+const (
+	filterLeast  = 2048
+	filterGrowth = 4
+	filterMost   = 4 << 20
+)
 
-// idFilter is the id filter of an hour that still grows: a chain of Bloom
-// filters, each four times the one before. It answers "never seen" without
-// reading the disk.
+// idFilter is the id filter of an hour that still grows. It answers "never seen"
+// without reading the disk.
 type idFilter struct {
-	levels []fine
+	levels []filterLevel
 	room   int // Keys that the last level still takes.
 	next   int // Keys that the next level will take.
 	bytes  int64
 }
 
-func newIDFilter(keys int) *idFilter { return &idFilter{next: max(keys, 2048)} }
-
-func (f *idFilter) add(h uint64) {
-	if f.room == 0 {
-		l := newFine(f.next)
-		f.levels = append(f.levels, l)
-		f.bytes += int64(8 * len(l))
-		f.room = f.next
-		f.next *= filterGrowth
-	}
-	f.room--
-	f.levels[len(f.levels)-1].add(h)
+// filterLevel knows the ids of events of a span of time. What arrives in order has
+// levels that follow each other in time, so that few of them are asked.
+type filterLevel struct {
+	ids        fine
+	mint, maxt int64
 }
 
-func (f *idFilter) has(h uint64) bool {
-	for _, l := range f.levels {
-		if l.has(h) {
+func newIDFilter(keys int) *idFilter { return &idFilter{next: max(keys, filterLeast)} }
+
+// add adds the id of an event of a span of time.
+func (f *idFilter) add(h uint64, mint, maxt int64) {
+	if f.room == 0 {
+		l := newFine(f.next)
+		f.levels = append(f.levels, filterLevel{l, mint, maxt})
+		f.bytes += int64(8 * len(l))
+		f.room = f.next
+		f.next = min(f.next*filterGrowth, filterMost)
+	}
+	f.room--
+	l := &f.levels[len(f.levels)-1]
+	l.mint, l.maxt = min(l.mint, mint), max(l.maxt, maxt)
+	l.ids.add(h)
+}
+
+// has reports whether an id may be that of an event of a span of time.
+func (f *idFilter) has(h uint64, from, to int64) bool {
+	for i := range f.levels {
+		if l := &f.levels[i]; l.mint <= to && l.maxt >= from && l.ids.has(h) {
 			return true
 		}
 	}

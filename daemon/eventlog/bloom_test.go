@@ -13,16 +13,17 @@ func TestTheFilterOfAnHourIsRarelyWrong(t *testing.T) {
 	f := newIDFilter(0)
 	const n = 1_000_000
 	for i := range n {
-		f.add(hashUID(fmt.Sprintf("there-%d", i)))
+		f.add(hashUID(fmt.Sprintf("there-%d", i)), int64(i), int64(i))
 	}
 	for i := range n {
-		require.True(t, f.has(hashUID(fmt.Sprintf("there-%d", i))))
+		require.True(t, f.has(hashUID(fmt.Sprintf("there-%d", i)), int64(i), int64(i)))
 	}
 	wrong := 0
 	for i := range n {
-		if f.has(hashUID(fmt.Sprintf("absent-%d", i))) {
+		if f.has(hashUID(fmt.Sprintf("absent-%d", i)), 0, n) {
 			wrong++
 		}
+		require.False(t, f.has(hashUID(fmt.Sprintf("there-%d", i)), n, n+1), "nothing is of that time")
 	}
 	require.Less(t, wrong, n/2000)
 	require.LessOrEqual(t, len(f.levels), 6)

@@ -74,6 +74,7 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 		ask = ask[:0]
 		missing := map[int64]struct{}{}
 		l.mtx.Lock()
+		l.tick++
 		var hr, before, after *hourState
 		hour := int64(-1)
 		for i := range keys {
@@ -92,13 +93,14 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 				if hr == nil || hr.seg == nil || len(hr.seg.blocks) == 0 {
 					continue
 				}
+				q := question{i, hr.seg, hr.seg.blocks, driftNanos}
+				if n == 3 {
+					q.drift = anyDrift
+				}
+				hr.used = l.tick
 				if hr.filter == nil {
 					missing[hr.hour] = struct{}{}
-				} else if hr.filter.has(k.hash) {
-					q := question{i, hr.seg, hr.seg.blocks, driftNanos}
-					if n == 3 {
-						q.drift = anyDrift
-					}
+				} else if hr.filter.has(k.hash, k.t-q.drift, k.t+q.drift) {
 					ask = append(ask, q)
 				}
 			}
@@ -197,9 +199,8 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 		}
 		l.setFilter(hr, f)
 	}
-	l.tick++
 	hr.used = l.tick
-	if !hr.filter.has(k.hash) {
+	if !hr.filter.has(k.hash, k.t-drift, k.t+drift) {
 		return false, false, nil
 	}
 	var m *blockMeta
@@ -312,7 +313,7 @@ func (l *Log) addIDs(f *idFilter, blocks []*blockMeta) error {
 			return err
 		}
 		for _, id := range ids {
-			f.add(hashUID(id))
+			f.add(hashUID(id), m.hdr.mint, m.hdr.maxt)
 		}
 	}
 	return nil
@@ -321,28 +322,35 @@ func (l *Log) addIDs(f *idFilter, blocks []*blockMeta) error {
 // setFilter gives an hour its filter. The caller holds mtx.
 func (l *Log) setFilter(hr *hourState, f *idFilter) {
 	hr.filter = f
-	l.tick++
 	hr.used = l.tick
 	l.filters += f.bytes
-	l.evictFilters(hr)
+	l.evictFilters()
 }
+
+// The eight filters that were asked last are kept, and those that the last four
+// batches asked, whatever memory they take: to make that of a busy hour anew takes
+// seconds. At the turn of an hour each batch asks two, and late events an older one.
+const (
+	filtersKept = 8
+	filterGrace = 4
+)
 
 // evictFilters drops the filters that were used longest ago, until they take
 // three quarters of what they may.
-func (l *Log) evictFilters(keep *hourState) {
+func (l *Log) evictFilters() {
 	limit := int64(l.o.DedupBytes / 2)
 	if l.filters <= limit {
 		return
 	}
 	var have []*hourState
 	for _, hr := range l.hours {
-		if hr.filter != nil && hr != keep {
+		if hr.filter != nil {
 			have = append(have, hr)
 		}
 	}
 	slices.SortFunc(have, func(a, b *hourState) int { return cmp.Compare(a.used, b.used) })
-	for _, hr := range have {
-		if l.filters <= limit/4*3 {
+	for _, hr := range have[:max(0, len(have)-filtersKept)] {
+		if l.filters <= limit/4*3 || l.tick-hr.used < filterGrace {
 			return
 		}
 		l.filters -= hr.filter.bytes

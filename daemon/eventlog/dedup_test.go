@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -113,4 +114,41 @@ func TestTimesThatDiffer(t *testing.T) {
 		check(by)
 	}
 	require.Equal(t, uint64(400), l.Stats().Events)
+}
+
+// TestFiltersStayAtTheTurnOfAnHour appends what is near to two hours, of which the
+// filters take more memory than there is: making one anew reads the ids of its whole
+// hour, so none is given up that the next batch asks.
+func TestFiltersStayAtTheTurnOfAnHour(t *testing.T) {
+	l := openTest(t, Options{BlockEvents: 50, DedupBytes: 2})
+	put := func(n int, from time.Time, uid string) Receipt {
+		events := newTraffic(63, 1).events(n, time.Minute)
+		for i := range events {
+			events[i].Time, events[i].UID = from.Add(time.Duration(i)*time.Millisecond), fmt.Sprintf("%s-%d", uid, i)
+		}
+		r, err := l.Append(ctx, events, Logged)
+		require.NoError(t, err)
+		require.NoError(t, l.Flush(ctx))
+		return r
+	}
+	turn := day0.Add(time.Hour)
+	put(200, turn.Add(-30*time.Second), "before")
+	put(200, turn.Add(10*time.Second), "after")
+	put(1, turn.Add(20*time.Second), "once")
+	before, after := l.hours[hourOf(turn.UnixNano())-1], l.hours[hourOf(turn.UnixNano())]
+	filters := [2]*idFilter{before.filter, after.filter}
+	require.NotNil(t, filters[0])
+	require.NotNil(t, filters[1])
+	for i := range 3 * filtersKept {
+		require.Equal(t, Receipt{Accepted: 1}, put(1, turn.Add(20*time.Second), fmt.Sprint("more-", i)))
+		require.Equal(t, Receipt{Duplicates: 200}, put(200, turn.Add(-30*time.Second), "before"))
+		require.Equal(t, Receipt{Duplicates: 1}, put(1, turn.Add(20*time.Second), "once"))
+		require.Same(t, filters[0], before.filter)
+		require.Same(t, filters[1], after.filter)
+	}
+	for i := range filtersKept + filterGrace {
+		put(1, turn.Add(time.Duration(i)*time.Hour+30*time.Minute), fmt.Sprint("later-", i))
+	}
+	require.Nil(t, before.filter, "what nobody asks goes")
+	require.Nil(t, after.filter)
 }

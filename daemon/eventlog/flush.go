@@ -23,7 +23,7 @@ func (l *Log) writeBuffer(b *buffer) error {
 	hr := l.hours[b.hour]
 	if hr.seg == nil {
 		hr.seg = &segment{hour: hr.hour, path: segmentPath(l.o.Dir, hr.hour), files: l.files}
-		hr.filter = newIDFilter(l.o.BlockEvents)
+		hr.filter, hr.used = newIDFilter(l.o.BlockEvents), l.tick
 	}
 	seg := hr.seg
 	view := b.snapshot(&l.o)
@@ -79,10 +79,10 @@ func (l *Log) writeBuffer(b *buffer) error {
 	if hr.filter != nil {
 		l.filters -= hr.filter.bytes
 		for _, h := range b.hashes {
-			hr.filter.add(h)
+			hr.filter.add(h, v.hdr.mint, v.hdr.maxt)
 		}
 		l.filters += hr.filter.bytes
-		l.evictFilters(hr)
+		l.evictFilters()
 	}
 	if !l.o.NoSync {
 		l.dirty[seg] = struct{}{}

@@ -24,7 +24,8 @@ type Options struct {
 	// it the fullest are written as smaller blocks.
 	MaxBufferedBytes int64
 	// DedupBytes bounds the memory of de-duplication: half is a cache of where
-	// ids were seen, half are id filters of the hours in use.
+	// ids were seen, half are id filters of hours. Those that were asked last may
+	// take more: three bytes an event.
 	DedupBytes int
 	// CacheBytes bounds the decoded columns that are kept for readers.
 	CacheBytes int64
