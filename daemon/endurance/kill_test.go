@@ -32,10 +32,12 @@ func deliverAll(t *testing.T, n *node, d *driver, tr *traffic, kills int, seed u
 	n.start()
 	d.node.holds(len(d.known))
 	d.run(tr.live, live)
-	// A watermark one minute after the last event: where a replay ends.
-	n.clock.set(tr.last.Add(time.Minute + lateness))
+	// The clock stands still from then on, and a daemon that starts waits for push
+	// clients that it knows until they have been idle for a while.
 	k.finish()
 	require.False(t, n.failed(), "the daemon ended by itself; see above")
+	// A watermark one minute after the last event: where a replay ends.
+	n.clock.set(tr.last.Add(time.Minute + lateness))
 	n.ready()
 	d.node.holds(len(d.known))
 	n.final(len(tr.accounts), tr.last.Add(time.Minute))
