@@ -36,9 +36,9 @@ func deliverAll(t *testing.T, n *node, d *driver, tr *traffic, kills int, seed u
 	// clients that it knows until they have been idle for a while.
 	k.finish()
 	require.False(t, n.failed(), "the daemon ended by itself; see above")
+	n.ready()
 	// A watermark one minute after the last event: where a replay ends.
 	n.clock.set(tr.last.Add(time.Minute + lateness))
-	n.ready()
 	d.node.holds(len(d.known))
 	n.final(len(tr.accounts), tr.last.Add(time.Minute))
 	t.Logf("%d events delivered over %s of traffic, %d kills, in %s", len(d.known), tr.last.Sub(tr.begin), kills, time.Since(begun).Round(time.Second))

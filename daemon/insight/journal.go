@@ -72,31 +72,39 @@ type findings struct {
 	// behind them: they cost only themselves. lost is how many bytes they take.
 	corrupt int
 	lost    int64
+	// headless says that the beginning is wrong.
+	headless bool
 }
 
 // readJournal reads the frames of a journal. Where bytes are wrong it looks for
 // the next good frame; what comes after findings.good is a torn tail. An error
 // of use makes its frame count as corrupt. The error is errNoJournal where the
-// beginning is wrong, and one of r otherwise.
+// beginning is wrong and no frame is behind it, and one of r otherwise.
 func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 	var found findings
 	br := bufio.NewReaderSize(r, frameHead+maxFrame)
 	magic, err := br.Peek(len(journalMagic))
 	switch {
-	case err == nil && string(magic) == journalMagic:
 	case tail(err) != nil:
 		return found, err
 	case err != nil && strings.HasPrefix(journalMagic, string(magic)):
 		return found, nil
-	default:
+	case err != nil:
 		return found, errNoJournal
 	}
+	found.headless = string(magic) != journalMagic
 	at, _ := br.Discard(len(journalMagic))
-	found.good = int64(at)
 	var bad int64 // Bytes since the last good frame.
+	if found.headless {
+		bad = int64(at)
+	} else {
+		found.good = int64(at)
+	}
 	for {
 		f, err := peekFrame(br)
 		switch {
+		case err != nil && tail(err) == nil && found.headless && found.frames == 0 && (bad > int64(at) || br.Buffered() > 0):
+			return found, errNoJournal
 		case errors.Is(err, errFrame):
 			if _, err := br.Discard(1); err != nil {
 				return found, tail(err)
@@ -221,6 +229,12 @@ func (j *journal) read(use func(*journal, frame) error) error {
 	})
 	if err != nil {
 		return err
+	}
+	if found.headless && found.good > 0 {
+		if _, err := j.f.WriteAt([]byte(journalMagic), 0); err != nil {
+			return err
+		}
+		j.dirty = true
 	}
 	j.corrupt, j.cut = found.corrupt, size-found.good
 	if j.corrupt > 0 {

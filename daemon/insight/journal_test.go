@@ -136,6 +136,29 @@ func TestForeignJournal(t *testing.T) {
 	require.Equal(t, "insightd insights 2\nwhatever that has", string(b), "it is left as it was")
 }
 
+// TestHarmedBeginning is of a journal that no insight was written to yet, too.
+func TestHarmedBeginning(t *testing.T) {
+	for _, frames := range []int{0, 1} {
+		whole := []byte(journalMagic)
+		for range frames {
+			whole = appendFrame(whole, frameReset, nil)
+		}
+		dir := t.TempDir()
+		name := filepath.Join(dir, journalName(1))
+		for at := range len(journalMagic) {
+			b := slices.Clone(whole)
+			b[at] ^= 4
+			require.NoError(t, os.WriteFile(name, b, 0o666))
+			s, err := Open(Options{Dir: dir})
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			got, err := os.ReadFile(name)
+			require.NoError(t, err)
+			require.Equal(t, whole, got)
+		}
+	}
+}
+
 func TestCompact(t *testing.T) {
 	dir, _ := fill(t)
 	s := open(t, func(o *Options) { o.Dir = dir })
