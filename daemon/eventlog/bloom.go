@@ -111,52 +111,91 @@ func (b fine) has(h uint64) bool {
 }
 
 // An hour's filter grows in levels of Bloom filters. Each is four times the one
-// before, since few levels are few wrong answers, up to filterMost keys, so that a
-// full hour does not take memory for what does not come.
+// before, since few levels are few wrong answers, up to filterMost keys: that many
+// ids are read in half a second.
 const (
 	filterLeast  = 2048
 	filterGrowth = 4
-	filterMost   = 4 << 20
+	filterMost   = 1 << 20
 )
 
-// idFilter is the id filter of an hour that still grows. It answers "never seen"
-// without reading the disk.
+// idFilter is the id filter of an hour: levels that each know the ids of some of its
+// blocks. It answers "never seen" without reading the disk. What is stored in order
+// has levels that follow each other in time, so that few of them are asked, and those
+// that nobody asks can leave memory one by one.
 type idFilter struct {
-	levels []filterLevel
-	room   int // Keys that the last level still takes.
+	levels []*filterLevel
 	next   int // Keys that the next level will take.
-	bytes  int64
 }
 
-// filterLevel knows the ids of events of a span of time. What arrives in order has
-// levels that follow each other in time, so that few of them are asked.
+// filterLevel is the filter over some blocks.
 type filterLevel struct {
-	ids        fine
+	ids        fine // Nil while it is not loaded.
+	room       int  // Keys that it still takes.
+	blocks     []*blockMeta
 	mint, maxt int64
+	used       uint64 // When it was asked last.
+	gone       bool   // The filter that it is part of is not in use any more.
 }
 
-func newIDFilter(keys int) *idFilter { return &idFilter{next: max(keys, filterLeast)} }
+// newIDFilter returns a filter over blocks, of which nothing is loaded.
+func newIDFilter(blocks []*blockMeta) *idFilter {
+	f := &idFilter{next: filterLeast}
+	rows := 0
+	for _, m := range blocks {
+		if len(f.levels) == 0 || rows+m.hdr.rows > filterMost {
+			f.levels = append(f.levels, &filterLevel{mint: m.hdr.mint, maxt: m.hdr.maxt})
+			rows = 0
+		}
+		rows += m.hdr.rows
+		f.levels[len(f.levels)-1].cover(m)
+		f.next = min(max(f.next, rows*filterGrowth), filterMost)
+	}
+	return f
+}
 
-// add adds the id of an event of a span of time.
-func (f *idFilter) add(h uint64, mint, maxt int64) {
-	if f.room == 0 {
-		l := newFine(f.next)
-		f.levels = append(f.levels, filterLevel{l, mint, maxt})
-		f.bytes += int64(8 * len(l))
-		f.room = f.next
+func (lv *filterLevel) cover(m *blockMeta) {
+	lv.blocks = append(lv.blocks, m)
+	lv.mint, lv.maxt = min(lv.mint, m.hdr.mint), max(lv.maxt, m.hdr.maxt)
+}
+
+func (lv *filterLevel) bytes() int64 { return int64(8 * len(lv.ids)) }
+
+// add adds new blocks with the ids in them, and returns the level that has them.
+func (f *idFilter) add(blocks []*blockMeta, hashes []uint64, now uint64) *filterLevel {
+	var lv *filterLevel
+	if n := len(f.levels); n > 0 {
+		lv = f.levels[n-1]
+	}
+	if lv == nil || lv.ids == nil || lv.room < len(hashes) {
+		keys := max(f.next, len(hashes))
+		lv = &filterLevel{ids: newFine(keys), room: keys, mint: blocks[0].hdr.mint, maxt: blocks[0].hdr.maxt, used: now}
+		f.levels = append(f.levels, lv)
 		f.next = min(f.next*filterGrowth, filterMost)
 	}
-	f.room--
-	l := &f.levels[len(f.levels)-1]
-	l.mint, l.maxt = min(l.mint, mint), max(l.maxt, maxt)
-	l.ids.add(h)
+	for _, m := range blocks {
+		lv.cover(m)
+	}
+	for _, h := range hashes {
+		lv.ids.add(h)
+	}
+	lv.room -= len(hashes)
+	return lv
 }
 
-// has reports whether an id may be that of an event of a span of time.
-func (f *idFilter) has(h uint64, from, to int64) bool {
-	for i := range f.levels {
-		if l := &f.levels[i]; l.mint <= to && l.maxt >= from && l.ids.has(h) {
-			return true
+// ask reports whether an id may be that of an event of a span of time. Where no level
+// that is loaded knows it, those that are not are handed to missing.
+func (f *idFilter) ask(h uint64, from, to int64, now uint64, missing func(*filterLevel)) bool {
+	for _, lv := range f.levels {
+		if lv.mint <= to && lv.maxt >= from {
+			if lv.used = now; lv.ids != nil && lv.ids.has(h) {
+				return true
+			}
+		}
+	}
+	for _, lv := range f.levels {
+		if lv.mint <= to && lv.maxt >= from && lv.ids == nil {
+			missing(lv)
 		}
 	}
 	return false

@@ -10,23 +10,41 @@ import (
 
 // TestTheFilterOfAnHourIsRarelyWrong fills it as an hour of a busy account does.
 func TestTheFilterOfAnHourIsRarelyWrong(t *testing.T) {
-	f := newIDFilter(0)
-	const n = 1_000_000
-	for i := range n {
-		f.add(hashUID(fmt.Sprintf("there-%d", i)), int64(i), int64(i))
+	f := newIDFilter(nil)
+	const n, step = 1_000_000, 2000
+	ask := func(h uint64, from, to int64) bool {
+		return f.ask(h, from, to, 1, func(*filterLevel) { require.Fail(t, "everything is loaded") })
+	}
+	id := func(what string, i int) uint64 { return hashUID(fmt.Sprintf("%s-%d", what, i)) }
+	for i := 0; i < n; i += step {
+		hashes := make([]uint64, step)
+		for k := range hashes {
+			hashes[k] = id("there", i+k)
+		}
+		f.add([]*blockMeta{{hdr: &header{rows: step, mint: int64(i), maxt: int64(i + step - 1)}}}, hashes, 1)
 	}
 	for i := range n {
-		require.True(t, f.has(hashUID(fmt.Sprintf("there-%d", i)), int64(i), int64(i)))
+		require.True(t, ask(id("there", i), int64(i), int64(i)))
 	}
 	wrong := 0
 	for i := range n {
-		if f.has(hashUID(fmt.Sprintf("absent-%d", i)), 0, n) {
+		if ask(id("absent", i), 0, n) {
 			wrong++
 		}
-		require.False(t, f.has(hashUID(fmt.Sprintf("there-%d", i)), n, n+1), "nothing is of that time")
+		require.False(t, ask(id("there", i), n, n+1), "nothing is of that time")
 	}
 	require.Less(t, wrong, n/2000)
-	require.LessOrEqual(t, len(f.levels), 6)
+	require.LessOrEqual(t, len(f.levels), 7)
+	// As it is found after a start.
+	var blocks []*blockMeta
+	for _, lv := range f.levels {
+		blocks = append(blocks, lv.blocks...)
+	}
+	require.Len(t, blocks, n/step)
+	again := newIDFilter(blocks)
+	missing := 0
+	require.False(t, again.ask(id("there", 0), 0, 0, 1, func(*filterLevel) { missing++ }))
+	require.Equal(t, 1, missing)
 }
 
 // BenchmarkAppendToAFullHour appends events of an hour that holds many already:

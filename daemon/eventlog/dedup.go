@@ -58,9 +58,9 @@ type answer struct {
 }
 
 // lookUp asks the disk what take will need to know, without the mutex: a slow
-// disk holds up who has to ask it, and nobody else. It loads the id filters of
-// the hours that the events are in, and looks in their blocks for the events
-// that the filters know. With all it does so for the hours under which the
+// disk holds up who has to ask it, and nobody else. It loads what it needs of the id
+// filters of the hours that the events are in, and looks in their blocks for the
+// events that the filters know. With all it does so for the hours under which the
 // cache knows an event too, whatever its time.
 func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, error) {
 	type question struct {
@@ -72,7 +72,7 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 	var ask []question
 	for range 2 {
 		ask = ask[:0]
-		missing := map[int64]struct{}{}
+		missing := map[*filterLevel]struct{}{}
 		l.mtx.Lock()
 		l.tick++
 		var hr, before, after *hourState
@@ -97,10 +97,7 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 				if n == 3 {
 					q.drift = anyDrift
 				}
-				hr.used = l.tick
-				if hr.filter == nil {
-					missing[hr.hour] = struct{}{}
-				} else if hr.filter.has(k.hash, k.t-q.drift, k.t+q.drift) {
+				if l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick, func(lv *filterLevel) { missing[lv] = struct{}{} }) {
 					ask = append(ask, q)
 				}
 			}
@@ -109,8 +106,8 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 		if len(missing) == 0 {
 			break
 		}
-		for hour := range missing {
-			if err := l.loadFilter(hour); err != nil {
+		for lv := range missing {
+			if err := l.loadLevel(lv); err != nil {
 				return nil, err
 			}
 		}
@@ -189,18 +186,20 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 	if hr.seg == nil || len(hr.seg.blocks) == 0 {
 		return false, false, nil
 	}
-	if hr.filter == nil {
-		if !read {
-			return false, false, errUnknown
-		}
-		f := l.filterFor(hr.seg)
-		if err := l.addIDs(f, hr.seg.blocks); err != nil {
+	var missing []*filterLevel
+	may := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick, func(lv *filterLevel) { missing = append(missing, lv) })
+	if len(missing) > 0 && !read {
+		return false, false, errUnknown
+	}
+	for _, lv := range missing {
+		ids, err := l.idsOf(lv.blocks)
+		if err != nil {
 			return false, false, err
 		}
-		l.setFilter(hr, f)
+		l.fill(lv, ids)
+		may = may || ids.has(k.hash)
 	}
-	hr.used = l.tick
-	if !hr.filter.has(k.hash, k.t-drift, k.t+drift) {
+	if !may {
 		return false, false, nil
 	}
 	var m *blockMeta
@@ -250,56 +249,68 @@ func (l *Log) locate(blocks []*blockMeta, s streamID, uid string, h uint64, t, d
 	return nil, 0, nil
 }
 
-// loadFilter makes the id filter of an hour from the ids of its blocks, where
-// it has none. Those that are added meanwhile are read too.
-func (l *Log) loadFilter(hour int64) error {
+// filterOf returns the filter of an hour that has blocks. The caller holds mtx.
+func (l *Log) filterOf(hr *hourState) *idFilter {
+	if hr.filter == nil {
+		hr.filter = newIDFilter(hr.seg.blocks)
+	}
+	return hr.filter
+}
+
+// dropFilter forgets the filter of an hour whose blocks are not there any more. The
+// caller holds mtx.
+func (l *Log) dropFilter(hr *hourState) {
+	if hr.filter == nil {
+		return
+	}
+	for _, lv := range hr.filter.levels {
+		l.filters -= lv.bytes()
+		lv.gone = true
+	}
+	hr.filter = nil
+}
+
+// loadLevel makes a level of a filter from the ids of its blocks, where it is not
+// loaded. One that is not loaded gets no further blocks.
+func (l *Log) loadLevel(lv *filterLevel) error {
 	l.filterMtx.Lock()
 	defer l.filterMtx.Unlock()
-	var (
-		f    *idFilter
-		seg  *segment
-		done int
-	)
-	for {
-		l.mtx.Lock()
-		hr := l.hours[hour]
-		if hr == nil || hr.seg == nil || hr.filter != nil {
-			l.mtx.Unlock()
-			return nil
-		}
-		if seg != hr.seg {
-			seg, done = hr.seg, 0
-			f = l.filterFor(seg)
-		}
-		blocks := seg.blocks
-		if done == len(blocks) {
-			l.setFilter(hr, f)
-			l.mtx.Unlock()
-			return nil
-		}
-		l.mtx.Unlock()
-		switch err := l.addIDs(f, blocks[done:]); {
-		case errors.Is(err, errGone):
-			seg = nil
-		case err != nil:
-			return err
-		default:
-			done = len(blocks)
-		}
+	l.mtx.Lock()
+	needed := lv.ids == nil && !lv.gone
+	l.mtx.Unlock()
+	if !needed {
+		return nil
 	}
+	ids, err := l.idsOf(lv.blocks)
+	if errors.Is(err, errGone) {
+		return nil // They were merged, or deleted: who asks again asks another filter.
+	}
+	if err != nil {
+		return err
+	}
+	l.mtx.Lock()
+	defer l.mtx.Unlock()
+	l.fill(lv, ids)
+	return nil
 }
 
-// filterFor returns an empty filter with room for a segment's ids.
-func (l *Log) filterFor(s *segment) *idFilter {
+// fill puts a level that was read into its filter. The caller holds mtx.
+func (l *Log) fill(lv *filterLevel, ids fine) {
+	if lv.ids != nil || lv.gone {
+		return
+	}
+	lv.ids, lv.used, lv.room = ids, l.tick, 0
+	l.filters += lv.bytes()
+	l.evictFilters()
+}
+
+// idsOf reads the ids of blocks into a filter.
+func (l *Log) idsOf(blocks []*blockMeta) (fine, error) {
 	n := 0
-	for _, m := range s.blocks {
+	for _, m := range blocks {
 		n += m.hdr.rows
 	}
-	return newIDFilter(n + l.o.BlockEvents)
-}
-
-// addIDs adds the ids of blocks to a filter.
-func (l *Log) addIDs(f *idFilter, blocks []*blockMeta) error {
+	f := newFine(n)
 	for _, m := range blocks {
 		if m.dead.Load() {
 			continue
@@ -310,50 +321,43 @@ func (l *Log) addIDs(f *idFilter, blocks []*blockMeta) error {
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, id := range ids {
-			f.add(hashUID(id), m.hdr.mint, m.hdr.maxt)
+			f.add(hashUID(id))
 		}
 	}
-	return nil
+	return f, nil
 }
 
-// setFilter gives an hour its filter. The caller holds mtx.
-func (l *Log) setFilter(hr *hourState, f *idFilter) {
-	hr.filter = f
-	hr.used = l.tick
-	l.filters += f.bytes
-	l.evictFilters()
-}
+// filterGrace is for how many batches a level that was asked stays, whatever memory
+// that takes: a batch that asks many makes them once.
+const filterGrace = 4
 
-// The eight filters that were asked last are kept, and those that the last four
-// batches asked, whatever memory they take: to make that of a busy hour anew takes
-// seconds. At the turn of an hour each batch asks two, and late events an older one.
-const (
-	filtersKept = 8
-	filterGrace = 4
-)
-
-// evictFilters drops the filters that were used longest ago, until they take
-// three quarters of what they may.
+// evictFilters takes the levels out of memory that were asked longest ago, until
+// the rest takes three quarters of what it may. The caller holds mtx.
 func (l *Log) evictFilters() {
 	limit := int64(l.o.DedupBytes / 2)
 	if l.filters <= limit {
 		return
 	}
-	var have []*hourState
+	var old []*filterLevel
 	for _, hr := range l.hours {
-		if hr.filter != nil {
-			have = append(have, hr)
+		if hr.filter == nil {
+			continue
+		}
+		for _, lv := range hr.filter.levels {
+			if lv.ids != nil && l.tick-lv.used >= filterGrace {
+				old = append(old, lv)
+			}
 		}
 	}
-	slices.SortFunc(have, func(a, b *hourState) int { return cmp.Compare(a.used, b.used) })
-	for _, hr := range have[:max(0, len(have)-filtersKept)] {
-		if l.filters <= limit/4*3 || l.tick-hr.used < filterGrace {
+	slices.SortFunc(old, func(a, b *filterLevel) int { return cmp.Compare(a.used, b.used) })
+	for _, lv := range old {
+		if l.filters <= limit/4*3 {
 			return
 		}
-		l.filters -= hr.filter.bytes
-		hr.filter = nil
+		l.filters -= lv.bytes()
+		lv.ids = nil
 	}
 }

@@ -23,7 +23,7 @@ func (l *Log) writeBuffer(b *buffer) error {
 	hr := l.hours[b.hour]
 	if hr.seg == nil {
 		hr.seg = &segment{hour: hr.hour, path: segmentPath(l.o.Dir, hr.hour), files: l.files}
-		hr.filter, hr.used = newIDFilter(l.o.BlockEvents), l.tick
+		hr.filter = newIDFilter(nil)
 	}
 	seg := hr.seg
 	view := b.snapshot(&l.o)
@@ -77,12 +77,10 @@ func (l *Log) writeBuffer(b *buffer) error {
 	seg.bytes = seg.end
 	seg.written = l.o.Now()
 	if hr.filter != nil {
-		l.filters -= hr.filter.bytes
-		for _, h := range b.hashes {
-			hr.filter.add(h, v.hdr.mint, v.hdr.maxt)
+		if lv := hr.filter.add(metas, b.hashes, l.tick); len(lv.blocks) == len(metas) {
+			l.filters += lv.bytes()
+			l.evictFilters()
 		}
-		l.filters += hr.filter.bytes
-		l.evictFilters()
 	}
 	if !l.o.NoSync {
 		l.dirty[seg] = struct{}{}

@@ -55,7 +55,7 @@ type Log struct {
 	stopped  chan struct{}
 	wake     chan struct{} // The write-ahead log is long.
 
-	filterMtx sync.Mutex // Held while a filter is made from blocks.
+	filterMtx sync.Mutex // Held while a level of a filter is made from blocks.
 	idleMtx   sync.Mutex // Held by what goes on in the background.
 
 	pruneMtx sync.Mutex // Held while control records are pruned.
@@ -81,7 +81,7 @@ type Log struct {
 	dirs     map[string]struct{} // Directories with entries that are not durable.
 	floor    int64               // Events before it are refused, in nanoseconds.
 	controls []event.Control     // Of a log without a write-ahead log.
-	filters  int64               // Bytes of the hours' id filters.
+	filters  int64               // Bytes of the hours' id filters in memory.
 	tick     uint64              // Counts the batches that ask filters.
 }
 
@@ -91,8 +91,7 @@ type hourState struct {
 	buf    *buffer   // Open, or nil.
 	frozen []*buffer // Full, and not registered as blocks yet.
 	seg    *segment  // Nil before the first block.
-	filter *idFilter // Of all blocks, or nil where it is not loaded.
-	used   uint64    // When the filter was used last.
+	filter *idFilter // Of all blocks, or nil where nobody has asked it.
 	newest uint64    // The largest number of its events; 0 where it is not known.
 }
 

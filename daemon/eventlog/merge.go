@@ -65,6 +65,7 @@ func (l *Log) merge(s *segment) error {
 		delete(l.dirty, s)
 		out.written = s.written
 		l.hours[s.hour].seg = out
+		l.dropFilter(l.hours[s.hour])
 		l.dirs[dir] = struct{}{}
 	}
 	l.mtx.Unlock()

@@ -24,8 +24,7 @@ type Options struct {
 	// it the fullest are written as smaller blocks.
 	MaxBufferedBytes int64
 	// DedupBytes bounds the memory of de-duplication: half is a cache of where
-	// ids were seen, half are id filters of hours. Those that were asked last may
-	// take more: three bytes an event.
+	// ids were seen, half are id filters of hours.
 	DedupBytes int
 	// CacheBytes bounds the decoded columns that are kept for readers.
 	CacheBytes int64

@@ -219,6 +219,7 @@ func (l *Log) replaceSegments(dir string) (err error) {
 	}
 	l.mtx.Lock()
 	for _, hr := range l.hours {
+		l.dropFilter(hr)
 		if hr.seg != nil {
 			hr.seg.dead.Store(true)
 			l.cache.forget(hr.seg.blocks)
@@ -226,7 +227,7 @@ func (l *Log) replaceSegments(dir string) (err error) {
 	}
 	l.hours, l.order = map[int64]*hourState{}, nil
 	l.dirty, l.dirs = map[*segment]struct{}{}, map[string]struct{}{}
-	l.filters, l.kept = 0, 0
+	l.kept = 0
 	for _, st := range l.streams {
 		st.events, st.first, st.last = 0, 0, 0
 	}

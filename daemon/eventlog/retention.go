@@ -154,9 +154,7 @@ func (l *Log) deleteHour(hr *hourState) error {
 	delete(l.dirty, seg)
 	seg.broken.Store(nil)
 	l.unkeep(seg, seg.end)
-	if hr.filter != nil {
-		l.filters -= hr.filter.bytes
-	}
+	l.dropFilter(hr)
 	if i, ok := slices.BinarySearch(l.order, hr.hour); ok {
 		l.order = slices.Delete(slices.Clone(l.order), i, i+1)
 	}
