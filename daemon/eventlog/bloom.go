@@ -184,19 +184,19 @@ func (f *idFilter) add(blocks []*blockMeta, hashes []uint64, now uint64) *filter
 }
 
 // ask reports whether an id may be that of an event of a span of time. Where no level
-// that is loaded knows it, those that are not are handed to missing.
-func (f *idFilter) ask(h uint64, from, to int64, now uint64, missing func(*filterLevel)) bool {
+// that is loaded knows it, missing are those that are not.
+func (f *idFilter) ask(h uint64, from, to int64, now uint64) (may bool, missing []*filterLevel) {
 	for _, lv := range f.levels {
-		if lv.mint <= to && lv.maxt >= from {
-			if lv.used = now; lv.ids != nil && lv.ids.has(h) {
-				return true
-			}
+		if lv.mint > to || lv.maxt < from {
+			continue
+		}
+		lv.used = now
+		switch {
+		case lv.ids == nil:
+			missing = append(missing, lv)
+		case lv.ids.has(h):
+			return true, nil
 		}
 	}
-	for _, lv := range f.levels {
-		if lv.mint <= to && lv.maxt >= from && lv.ids == nil {
-			missing(lv)
-		}
-	}
-	return false
+	return false, missing
 }

@@ -16,7 +16,7 @@ import (
 // collectors in between round is well within it.
 const driftNanos = int64(time.Minute)
 
-// anyDrift is for an id that the cache knows under another hour.
+// anyDrift is for an id that the cache knows, whatever the time it had.
 const anyDrift = int64(100 * 365 * 24 * time.Hour)
 
 // maxLookUps is how often blocks are asked without the mutex before they are
@@ -97,8 +97,12 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 				if n == 3 {
 					q.drift = anyDrift
 				}
-				if l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick, func(lv *filterLevel) { missing[lv] = struct{}{} }) {
+				may, levels := l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick)
+				if may {
 					ask = append(ask, q)
+				}
+				for _, lv := range levels {
+					missing[lv] = struct{}{}
 				}
 			}
 		}
@@ -186,8 +190,7 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 	if hr.seg == nil || len(hr.seg.blocks) == 0 {
 		return false, false, nil
 	}
-	var missing []*filterLevel
-	may := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick, func(lv *filterLevel) { missing = append(missing, lv) })
+	may, missing := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick)
 	if len(missing) > 0 && !read {
 		return false, false, errUnknown
 	}
