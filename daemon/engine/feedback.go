@@ -146,8 +146,8 @@ func (b *book) full() bool {
 	return b.inForce >= feedbackLimit
 }
 
-// recall takes a record of before the start into the book.
-func (e *Engine) recall(c *event.Control) {
+// recallFeedback takes a record of before the start into the book.
+func (e *Engine) recallFeedback(c *event.Control) {
 	var d feedbackData
 	if err := json.Unmarshal(c.Data, &d); err == nil && d.Feedback.ID != "" {
 		e.book.take(&d, d.feedback(c))

@@ -46,6 +46,11 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 	for _, s := range e.list() {
 		out[s.key] = nil
 	}
+	own := func(c event.Control) {
+		if list, ok := out[c.Stream]; ok {
+			out[c.Stream] = append(list, step{Control: c})
+		}
+	}
 	for c := range e.o.Log.ControlsSince(0) {
 		switch c.Kind {
 		case event.ControlConfig:
@@ -68,15 +73,13 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 				}
 			}
 		case event.ControlFeedback:
-			e.recall(&c)
-			fallthrough
-		case event.ControlWatermark, event.ControlRebuild, event.ControlRebaseline:
-			if c.Kind == event.ControlRebaseline {
-				e.recallRebaseline(&c)
-			}
-			if list, ok := out[c.Stream]; ok {
-				out[c.Stream] = append(list, step{Control: c})
-			}
+			e.recallFeedback(&c)
+			own(c)
+		case event.ControlRebaseline:
+			e.recallRebaseline(&c)
+			own(c)
+		case event.ControlWatermark, event.ControlRebuild:
+			own(c)
 		}
 	}
 	return out
