@@ -78,21 +78,15 @@ type findings struct {
 
 // readJournal reads the frames of a journal. Where bytes are wrong it looks for
 // the next good frame; what comes after findings.good is a torn tail. An error
-// of use makes its frame count as corrupt. The error is errNoJournal where the
-// beginning is wrong and no frame is behind it, and one of r otherwise.
+// of use makes its frame count as corrupt. The error is one of r.
 func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 	var found findings
 	br := bufio.NewReaderSize(r, frameHead+maxFrame)
 	magic, err := br.Peek(len(journalMagic))
-	switch {
-	case tail(err) != nil:
-		return found, err
-	case err != nil && strings.HasPrefix(journalMagic, string(magic)):
-		return found, nil
-	case err != nil:
-		return found, errNoJournal
+	found.headless = !strings.HasPrefix(journalMagic, string(magic))
+	if err != nil {
+		return found, tail(err)
 	}
-	found.headless = string(magic) != journalMagic
 	at, _ := br.Discard(len(journalMagic))
 	var bad int64 // Bytes since the last good frame.
 	if found.headless {
@@ -103,8 +97,6 @@ func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 	for {
 		f, err := peekFrame(br)
 		switch {
-		case err != nil && tail(err) == nil && found.headless && found.frames == 0 && (bad > int64(at) || br.Buffered() > 0):
-			return found, errNoJournal
 		case errors.Is(err, errFrame):
 			if _, err := br.Discard(1); err != nil {
 				return found, tail(err)
@@ -229,6 +221,9 @@ func (j *journal) read(use func(*journal, frame) error) error {
 	})
 	if err != nil {
 		return err
+	}
+	if found.headless && found.frames == 0 && size != int64(len(journalMagic)) {
+		return errNoJournal
 	}
 	if found.headless && found.good > 0 {
 		if _, err := j.f.WriteAt([]byte(journalMagic), 0); err != nil {
