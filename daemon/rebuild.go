@@ -80,6 +80,9 @@ func Rebuild(ctx context.Context, o Options, ro RebuildOptions) (*Report, error)
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding: %w", err)
 	}
+	if err := store.Mended(); err != nil {
+		return nil, fmt.Errorf("rebuilding: writing the insights' journal anew: %w", err)
+	}
 	return report(nil, eng, store, begun)
 }
 

@@ -113,7 +113,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 		if err := d.engine.Rebuild(ctx); err != nil {
 			return fmt.Errorf("making models anew from the event log: %w", err)
 		}
-		if err := d.series.Sync(); err != nil {
+		if err := errors.Join(d.series.Sync(), d.insights.Mended()); err != nil {
 			return fmt.Errorf("making models anew from the event log: %w", err)
 		}
 		for _, r := range lostSince(d.series, d.log.Stats().Oldest) {
@@ -123,8 +123,23 @@ func (d *Daemon) restore(ctx context.Context) error {
 		}
 	} else if err := d.engine.Restore(ctx); err != nil {
 		return fmt.Errorf("restoring models from their snapshots and the event log: %w", err)
+	} else if harm := d.insights.Harm(); harm != "" {
+		d.mend(harm)
 	}
 	return d.configure(ctx, d.config.Load())
+}
+
+// mend has insights made anew, a part of which the journal lost, while the daemon goes
+// on. Until that is done some may be missing or not be the newest.
+func (d *Daemon) mend(harm string) {
+	d.logger.Warn("Insights are made anew from the event log, while everything goes on", "reason", harm)
+	d.engine.Mend(harm, func() {
+		if err := d.insights.Mended(); err != nil {
+			d.logger.Error("Writing the insights' journal anew", "err", err)
+			return
+		}
+		d.logger.Info("Insights were made anew")
+	})
 }
 
 // byConfiguration is in whose name the configuration changes what is told.

@@ -206,6 +206,8 @@ type Engine struct {
 	// opened is the log's last position before anything arrived.
 	opened uint64
 
+	mending mending
+
 	// shadows are streams that are being made anew, until shadowing ends.
 	shadows   sync.WaitGroup
 	shadowing context.Context

@@ -104,10 +104,17 @@ func (e *Engine) reconsider(ctx context.Context, s *stream) {
 		if err != nil && ctx.Err() == nil {
 			e.o.Logger.Error("Making models anew failed; the old ones stay", "stream", s.key, "err", err)
 		}
+		e.mending.ended(s.key, err == nil)
 		return
 	}
 	now := e.o.Now()
-	if float64(s.untaught) < max(relearnLeast, relearnShare*float64(s.events)) || now.Sub(s.relearned) < relearnEvery || !e.quiet() {
+	reason := ""
+	switch {
+	case e.mending.take(s.key, now):
+		reason = e.mending.due(s.key)
+	case float64(s.untaught) >= max(relearnLeast, relearnShare*float64(s.events)) && now.Sub(s.relearned) >= relearnEvery && e.quiet():
+		reason = fmt.Sprintf("%d events came after their time, the oldest of %s", s.untaught, s.untaughtFrom.Format(time.RFC3339))
+	default:
 		return
 	}
 	e.controlMtx.Lock()
@@ -115,16 +122,14 @@ func (e *Engine) reconsider(ctx context.Context, s *stream) {
 	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlRebuild, Stream: s.key, Time: s.position.target})
 	if err != nil {
 		e.o.Logger.Error("Recording that models are made anew", "stream", s.key, "err", err)
+		e.mending.ended(s.key, false)
 		return
 	}
-	sh := &shadow{
-		reason: fmt.Sprintf("%d events came after their time, the oldest of %s", s.untaught, s.untaughtFrom.Format(time.RFC3339)),
-		done:   make(chan struct{}),
-	}
+	sh := &shadow{reason: reason, done: make(chan struct{})}
 	s.mtx.Lock()
 	s.shadow, s.relearned = sh, now
 	s.mtx.Unlock()
-	e.o.Logger.Info("Making models anew, since history was added", "stream", s.key, "reason", sh.reason)
+	e.o.Logger.Info("Making models and insights anew", "stream", s.key, "reason", sh.reason)
 	target, set := s.position.target, s.set
 	e.shadows.Go(func() {
 		defer close(sh.done)

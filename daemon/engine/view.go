@@ -63,7 +63,11 @@ func (e *Engine) Totals() Totals {
 func (e *Engine) Coverage(context.Context) (insight.Coverage, error) {
 	c := insight.Coverage{Streams: []insight.StreamCoverage{}}
 	for _, s := range e.list() {
-		c.Streams = append(c.Streams, s.coverage(e.o.Now()))
+		of := s.coverage(e.o.Now())
+		if reason := e.mending.due(s.key); reason != "" {
+			of.Rebuilding, of.RebuildReason = true, reason
+		}
+		c.Streams = append(c.Streams, of)
 	}
 	return c, nil
 }

@@ -88,12 +88,8 @@ func readJournal(r io.Reader, use func(frame) error) (findings, error) {
 		return found, tail(err)
 	}
 	at, _ := br.Discard(len(journalMagic))
+	found.good = int64(at)
 	var bad int64 // Bytes since the last good frame.
-	if found.headless {
-		bad = int64(at)
-	} else {
-		found.good = int64(at)
-	}
 	for {
 		f, err := peekFrame(br)
 		switch {
@@ -179,9 +175,14 @@ type journal struct {
 	// compaction takes a copy of every frame while it is under way.
 	compaction *compaction
 
-	// corrupt frames and cut bytes that were found when it was opened.
+	// harm says what is lost of it, which only the event log can make again. It is
+	// empty where nothing is.
+	harm string
+	// corrupt frames and cut bytes that were found then.
 	corrupt int
 	cut     int64
+	// promised is up to where others count on it.
+	promised durable
 }
 
 func journalName(number uint64) string {
@@ -225,7 +226,7 @@ func (j *journal) read(use func(*journal, frame) error) error {
 	if found.headless && found.frames == 0 && size != int64(len(journalMagic)) {
 		return errNoJournal
 	}
-	if found.headless && found.good > 0 {
+	if found.headless {
 		if _, err := j.f.WriteAt([]byte(journalMagic), 0); err != nil {
 			return err
 		}
@@ -233,7 +234,7 @@ func (j *journal) read(use func(*journal, frame) error) error {
 	}
 	j.corrupt, j.cut = found.corrupt, size-found.good
 	if j.corrupt > 0 {
-		j.logger.Warn("The insights' journal has corrupt frames; what they held is raised again by a rebuild", "file", j.f.Name(), "frames", j.corrupt)
+		j.logger.Warn("The insights' journal has corrupt frames", "file", j.f.Name(), "frames", j.corrupt)
 	}
 	if j.cut > 0 {
 		j.logger.Warn("Cutting off the torn tail of the insights' journal", "file", j.f.Name(), "bytes", j.cut, "at", found.good)
@@ -243,6 +244,7 @@ func (j *journal) read(use func(*journal, frame) error) error {
 	}
 	j.size = found.good
 	j.garbage += found.lost
+	j.examine()
 	if _, err := j.f.Seek(j.size, io.SeekStart); err != nil {
 		return err
 	}

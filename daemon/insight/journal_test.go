@@ -15,7 +15,7 @@ import (
 
 func journalFile(t *testing.T, dir string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, journalPrefix+"*"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	return files[0]

@@ -108,6 +108,8 @@ var (
 		"Watchers of insights.", nil, nil)
 	descJournal = prometheus.NewDesc("insightd_insight_journal_size_bytes",
 		"Size of the insights' journal.", nil, nil)
+	descHarmed = prometheus.NewDesc("insightd_insights_harmed",
+		"1 while insights may be missing or not be the newest, since the journal was found damaged and they are made anew.", nil, nil)
 )
 
 // collector tells of the insights when it is asked.
@@ -115,7 +117,7 @@ type collector struct{ s *Store }
 
 // Describe sends the descriptions of the insights' metrics.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descConfidence, descIncident, descActive, descProvisional, descShare, descStored, descWatchers, descJournal} {
+	for _, d := range []*prometheus.Desc{descConfidence, descIncident, descActive, descProvisional, descShare, descStored, descWatchers, descJournal, descHarmed} {
 		ch <- d
 	}
 }
@@ -144,6 +146,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descStored, float64(t.Stored))
 	gauge(descWatchers, float64(c.s.feed.count()))
 	gauge(descJournal, float64(c.s.journalSize()))
+	harmed := 0.0
+	if c.s.Harm() != "" {
+		harmed = 1
+	}
+	gauge(descHarmed, harmed)
 }
 
 // maxConfidence bounds how many insights /metrics tells of one by one.

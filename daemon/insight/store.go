@@ -248,14 +248,47 @@ func (s *Store) put(c *Insight) (changed bool, err error) {
 	return true, nil
 }
 
-// Sync makes everything that was put durable.
+// Harm says what the journal lost, so that insights may be missing or not be the
+// newest, until Mended is called. It is empty where nothing is lost.
+func (s *Store) Harm() string {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	if s.journal == nil {
+		return ""
+	}
+	return s.journal.harm
+}
+
+// Mended is called when everything that can be made anew from the event log was put
+// again: the journal is written anew without what is damaged.
+func (s *Store) Mended() error {
+	if s.Harm() == "" {
+		return nil
+	}
+	if err := s.compact(); err != nil {
+		return err
+	}
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.journal.harm = ""
+	return s.journal.promise()
+}
+
+// Sync makes everything that was put durable. What is missing of it after that was
+// lost, and is no torn tail.
 func (s *Store) Sync() error {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
 	if s.journal == nil {
 		return nil
 	}
-	return s.journal.sync()
+	if err := s.journal.sync(); err != nil || s.journal.harm != "" {
+		return err
+	}
+	return s.journal.promise()
 }
 
 // Maintain deletes what is past its retention and makes a journal smaller of
