@@ -88,12 +88,12 @@ func (w *who) likeProgram(m models.Minute) (r insight.Reason, ok bool) {
 type classes struct {
 	at     time.Time
 	events uint64
-	reason map[symbol]string
+	reason map[string]string // by name, since symbols change when a stream is made smaller
 }
 
 // automated returns, by identity, why it is taken for a program. The caller has
 // the stream's mutex; what is returned is not written to any more.
-func (s *stream) automated() map[symbol]string {
+func (s *stream) automated() map[string]string {
 	c := &s.classes
 	if c.reason != nil && c.at.Equal(s.position.done) && c.events == s.events {
 		return c.reason
@@ -109,10 +109,10 @@ func (s *stream) automated() map[symbol]string {
 		slices.Sort(rates)
 		usual = max(1, rates[len(rates)/2])
 	}
-	reasons := map[symbol]string{}
-	for y, w := range s.identities {
+	reasons := map[string]string{}
+	for _, w := range s.identities {
 		if r := w.automation(usual); r != "" {
-			reasons[y] = r
+			reasons[w.name] = r
 		}
 	}
 	*c = classes{at: s.position.done, events: s.events, reason: reasons}
@@ -220,8 +220,7 @@ func (e *Engine) IdentityClass(key event.StreamKey, identity string) string {
 	}
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	y, known := s.symbols.byName[identity]
-	if known && s.automated()[y] != "" {
+	if s.automated()[identity] != "" {
 		return insight.ClassAutomation
 	}
 	return ""
@@ -231,11 +230,11 @@ func (e *Engine) IdentityClass(key event.StreamKey, identity string) string {
 func (e *Engine) Automated() map[string]bool {
 	out := map[string]bool{}
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		for y := range s.automated() {
-			out[s.symbols.name(y)] = true
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			for name := range s.automated() {
+				out[name] = true
+			}
+		})
 	}
 	return out
 }

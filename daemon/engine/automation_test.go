@@ -129,6 +129,39 @@ func TestAutomation(t *testing.T) {
 	}
 }
 
+// TestClassesStandWhileNamesAreForgotten makes a stream smaller in the middle of a
+// record, where those who ask are let in, and asks for classes that are known.
+func TestClassesStandWhileNamesAreForgotten(t *testing.T) {
+	l := newLine(t, nil)
+	s := l.engine.stream(event.StreamKey{Provider: "aws", Account: "111111111111"})
+	for i := range compactFrom {
+		s.symbols.of(fmt.Sprintf("198.51.100.%d", i)) // The identities' symbols are larger.
+	}
+	s.compacted = compactFrom
+	l.deliver(t, habits())
+	require.NoError(t, l.engine.Finish(context.Background()))
+	want := l.engine.Automated()
+	require.NotEmpty(t, want)
+	profiles, _, err := l.engine.Identities(context.Background(), IdentityQuery{})
+	require.NoError(t, err)
+	s.ask(func() { require.NoError(t, s.compact()) })
+	require.Less(t, len(s.symbols.names), compactFrom)
+	require.Equal(t, want, l.engine.Automated())
+	again, _, err := l.engine.Identities(context.Background(), IdentityQuery{})
+	require.NoError(t, err)
+	require.Equal(t, profiles, again)
+}
+
+// Who asks and panics is recovered by the server, and keeps nobody from the stream.
+func TestAPanicGivesTheStreamBack(t *testing.T) {
+	l := newLine(t, nil)
+	l.deliver(t, office(1))
+	s := l.engine.list()[0]
+	require.Panics(t, func() { s.ask(func() { panic("a reader") }) })
+	require.True(t, s.mtx.TryLock())
+	s.mtx.Unlock()
+}
+
 // TestFixedTimesHaveNoSeam holds the window of ten minutes against midnight.
 func TestFixedTimesHaveNoSeam(t *testing.T) {
 	w := newWho(1, "cron", event.KindService, 0)

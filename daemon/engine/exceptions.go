@@ -296,14 +296,14 @@ func (e *Engine) Exception(id string) (insight.Exception, bool) {
 func (e *Engine) swallowedBy(x insight.Exception) insight.Exception {
 	x.State, x.Swallowed, x.LastSwallowed = x.StateAt(e.o.Now()), 0, nil
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		if o := s.exceptions.byID(x.ID); o != nil {
-			x.Swallowed += o.Swallowed
-			if at := o.LastSwallowed; at != nil && (x.LastSwallowed == nil || at.After(*x.LastSwallowed)) {
-				x.LastSwallowed = at
+		s.ask(func() {
+			if o := s.exceptions.byID(x.ID); o != nil {
+				x.Swallowed += o.Swallowed
+				if at := o.LastSwallowed; at != nil && (x.LastSwallowed == nil || at.After(*x.LastSwallowed)) {
+					x.LastSwallowed = at
+				}
 			}
-		}
-		s.mtx.Unlock()
+		})
 	}
 	return x
 }

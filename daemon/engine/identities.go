@@ -83,11 +83,11 @@ func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Pro
 	}
 	out := make([]insight.Profile, 0, len(rows))
 	for _, r := range rows {
-		r.s.mtx.Lock()
-		if w := r.s.identities[r.y]; w != nil { // It may have made room.
-			out = append(out, r.s.profile(w))
-		}
-		r.s.mtx.Unlock()
+		r.s.ask(func() {
+			if w := r.s.identities[r.y]; w != nil { // It may have made room.
+				out = append(out, r.s.profile(w))
+			}
+		})
 	}
 	return out, next, nil
 }
@@ -104,19 +104,19 @@ func (e *Engine) rows(ctx context.Context, q *IdentityQuery, key func(*who) uint
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.mtx.Lock()
-		var of map[symbol]string
-		if q.Class != "" {
-			of = s.automated()
-		}
-		for y, w := range s.identities {
-			if !fit(q.Kind, w.kind.String()) || text != "" && !strings.Contains(strings.ToLower(w.name), text) ||
-				q.Class != "" && (q.Class != insight.ClassAutomation || of[y] == "") {
-				continue
+		s.ask(func() {
+			var of map[string]string
+			if q.Class != "" {
+				of = s.automated()
 			}
-			rows = append(rows, row{s: s, y: y, key: key(w), name: s.key.String() + "\x00" + w.name})
-		}
-		s.mtx.Unlock()
+			for y, w := range s.identities {
+				if !fit(q.Kind, w.kind.String()) || text != "" && !strings.Contains(strings.ToLower(w.name), text) ||
+					q.Class != "" && (q.Class != insight.ClassAutomation || of[w.name] == "") {
+					continue
+				}
+				rows = append(rows, row{s: s, y: y, key: key(w), name: s.key.String() + "\x00" + w.name})
+			}
+		})
 	}
 	return rows, nil
 }
@@ -158,7 +158,7 @@ func (e *Engine) Identity(_ context.Context, id string) (p insight.Profile, know
 // classify puts into a profile what is learned of the identity as a whole.
 func (s *stream) classify(p *insight.Profile, w *who) {
 	p.Risk, p.RiskUsual = w.riskDay, math.Round(w.riskUsual()*10)/10
-	if why := s.automated()[w.id]; why != "" {
+	if why := s.automated()[w.name]; why != "" {
 		p.Class, p.ClassReason = insight.ClassAutomation, why
 	}
 }

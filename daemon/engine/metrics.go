@@ -97,53 +97,58 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect sends the streams' metrics.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.e.list() {
-		s.mtx.Lock()
-		p, a := s.key.Provider, s.key.Account
-		if s.begun {
-			ch <- prometheus.MustNewConstMetric(c.watermark, prometheus.GaugeValue, float64(s.position.done.Unix()), p, a)
-		}
-		ch <- prometheus.MustNewConstMetric(c.final, prometheus.CounterValue, float64(s.events), p, a)
-		for typ, n := range s.liveSeries() {
-			ch <- prometheus.MustNewConstMetric(c.series, prometheus.GaugeValue, float64(n), p, a, typ)
-		}
-		ch <- prometheus.MustNewConstMetric(c.folded, prometheus.CounterValue, float64(s.counts.folds), p, a)
-		ch <- prometheus.MustNewConstMetric(c.told, prometheus.CounterValue, float64(s.suppressed), p, a)
-		ch <- prometheus.MustNewConstMetric(c.evicted, prometheus.CounterValue, float64(s.evicted), p, a)
-		ch <- prometheus.MustNewConstMetric(c.capped, prometheus.CounterValue, float64(s.capped), p, a)
-		ch <- prometheus.MustNewConstMetric(c.forgotten, prometheus.CounterValue, float64(s.forgotten), p, a)
-		ch <- prometheus.MustNewConstMetric(c.skipped, prometheus.CounterValue, float64(s.preview.skipped), p, a)
-		ch <- prometheus.MustNewConstMetric(c.swallowed, prometheus.CounterValue, float64(s.reviews.swallowed), p, a)
-		ch <- prometheus.MustNewConstMetric(c.envelopes, prometheus.GaugeValue, float64(len(s.reviews.envelopes)), p, a)
-		ch <- prometheus.MustNewConstMetric(c.lapsed, prometheus.CounterValue, float64(s.reviews.forgotten), p, a)
-		for typ := range s.reviews.types() {
-			up, down := s.countThumbs(typ)
-			ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(up), p, a, typ, string(insight.Up))
-			ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(down), p, a, typ, string(insight.Down))
-		}
-		if !s.snapshot.at.IsZero() {
-			ch <- prometheus.MustNewConstMetric(c.snapshot, prometheus.GaugeValue, float64(s.snapshot.at.Unix()), p, a)
-		}
-		ch <- prometheus.MustNewConstMetric(c.attached, prometheus.CounterValue, float64(s.attached), p, a)
-		st := s.rules.state.Stats()
-		for _, x := range [...]struct {
-			desc *prometheus.Desc
-			typ  prometheus.ValueType
-			n    uint64
-		}{
-			{c.ruleEvents, prometheus.CounterValue, st.Events},
-			{c.ruleCandidates, prometheus.CounterValue, st.Candidates},
-			{c.ruleMatches, prometheus.CounterValue, st.Matches},
-			{c.ruleDropped, prometheus.CounterValue, st.Dropped},
-			{c.ruleEvicted, prometheus.CounterValue, st.Evicted},
-			{c.ruleTooLate, prometheus.CounterValue, st.TooLate},
-			{c.ruleWindows, prometheus.GaugeValue, uint64(st.Windows)},
-			{c.ruleEntries, prometheus.GaugeValue, uint64(st.Entries)},
-		} {
-			ch <- prometheus.MustNewConstMetric(x.desc, x.typ, float64(x.n), p, a)
-		}
-		s.mtx.Unlock()
+		c.collect(s, ch)
 	}
 	for id, n := range c.e.RuleFindings() {
 		ch <- prometheus.MustNewConstMetric(c.ruleFindings, prometheus.CounterValue, float64(n), id)
+	}
+}
+
+// collect sends a stream's metrics.
+func (c *collector) collect(s *stream, ch chan<- prometheus.Metric) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	p, a := s.key.Provider, s.key.Account
+	if s.begun {
+		ch <- prometheus.MustNewConstMetric(c.watermark, prometheus.GaugeValue, float64(s.position.done.Unix()), p, a)
+	}
+	ch <- prometheus.MustNewConstMetric(c.final, prometheus.CounterValue, float64(s.events), p, a)
+	for typ, n := range s.liveSeries() {
+		ch <- prometheus.MustNewConstMetric(c.series, prometheus.GaugeValue, float64(n), p, a, typ)
+	}
+	ch <- prometheus.MustNewConstMetric(c.folded, prometheus.CounterValue, float64(s.counts.folds), p, a)
+	ch <- prometheus.MustNewConstMetric(c.told, prometheus.CounterValue, float64(s.suppressed), p, a)
+	ch <- prometheus.MustNewConstMetric(c.evicted, prometheus.CounterValue, float64(s.evicted), p, a)
+	ch <- prometheus.MustNewConstMetric(c.capped, prometheus.CounterValue, float64(s.capped), p, a)
+	ch <- prometheus.MustNewConstMetric(c.forgotten, prometheus.CounterValue, float64(s.forgotten), p, a)
+	ch <- prometheus.MustNewConstMetric(c.skipped, prometheus.CounterValue, float64(s.preview.skipped), p, a)
+	ch <- prometheus.MustNewConstMetric(c.swallowed, prometheus.CounterValue, float64(s.reviews.swallowed), p, a)
+	ch <- prometheus.MustNewConstMetric(c.envelopes, prometheus.GaugeValue, float64(len(s.reviews.envelopes)), p, a)
+	ch <- prometheus.MustNewConstMetric(c.lapsed, prometheus.CounterValue, float64(s.reviews.forgotten), p, a)
+	for typ := range s.reviews.types() {
+		up, down := s.countThumbs(typ)
+		ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(up), p, a, typ, string(insight.Up))
+		ch <- prometheus.MustNewConstMetric(c.thumbs, prometheus.GaugeValue, float64(down), p, a, typ, string(insight.Down))
+	}
+	if !s.snapshot.at.IsZero() {
+		ch <- prometheus.MustNewConstMetric(c.snapshot, prometheus.GaugeValue, float64(s.snapshot.at.Unix()), p, a)
+	}
+	ch <- prometheus.MustNewConstMetric(c.attached, prometheus.CounterValue, float64(s.attached), p, a)
+	st := s.rules.state.Stats()
+	for _, x := range [...]struct {
+		desc *prometheus.Desc
+		typ  prometheus.ValueType
+		n    uint64
+	}{
+		{c.ruleEvents, prometheus.CounterValue, st.Events},
+		{c.ruleCandidates, prometheus.CounterValue, st.Candidates},
+		{c.ruleMatches, prometheus.CounterValue, st.Matches},
+		{c.ruleDropped, prometheus.CounterValue, st.Dropped},
+		{c.ruleEvicted, prometheus.CounterValue, st.Evicted},
+		{c.ruleTooLate, prometheus.CounterValue, st.TooLate},
+		{c.ruleWindows, prometheus.GaugeValue, uint64(st.Windows)},
+		{c.ruleEntries, prometheus.GaugeValue, uint64(st.Entries)},
+	} {
+		ch <- prometheus.MustNewConstMetric(x.desc, x.typ, float64(x.n), p, a)
 	}
 }

@@ -66,11 +66,11 @@ func (s *stream) adopt() {
 func (e *Engine) RuleFindings() map[string]uint64 {
 	out := map[string]uint64{}
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		for id, n := range s.rules.findings {
-			out[id] += n
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			for id, n := range s.rules.findings {
+				out[id] += n
+			}
+		})
 	}
 	return out
 }
@@ -81,11 +81,11 @@ func (e *Engine) RuleFindings() map[string]uint64 {
 func (e *Engine) RuleMatches() map[string]uint64 {
 	out := map[string]uint64{}
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		for id, n := range s.rules.state.Matched() {
-			out[id] += n
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			for id, n := range s.rules.state.Matched() {
+				out[id] += n
+			}
+		})
 	}
 	return out
 }

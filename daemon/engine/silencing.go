@@ -235,16 +235,20 @@ func (e *Engine) coversCritical(pattern string) string {
 		}
 	}
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		for _, w := range s.identities {
-			if event.Glob(pattern, w.name) {
-				if of := s.labelsOf(w.name); len(of) > 0 {
-					s.mtx.Unlock()
-					return of[0]
+		label := ""
+		s.ask(func() {
+			for _, w := range s.identities {
+				if event.Glob(pattern, w.name) {
+					if of := s.labelsOf(w.name); len(of) > 0 {
+						label = of[0]
+						return
+					}
 				}
 			}
+		})
+		if label != "" {
+			return label
 		}
-		s.mtx.Unlock()
 	}
 	return ""
 }

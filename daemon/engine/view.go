@@ -19,15 +19,23 @@ func (s *stream) liveSeries() map[string]int {
 	return out
 }
 
+// ask has do read the stream with its mutex, which is given back even where do panics:
+// who asks over HTTP is recovered, and the line would wait for the mutex for ever.
+func (s *stream) ask(do func()) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	do()
+}
+
 // ModelSeries counts the model series of all streams by insight type.
 func (e *Engine) ModelSeries() map[string]int {
 	out := map[string]int{}
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		for typ, n := range s.liveSeries() {
-			out[typ] += n
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			for typ, n := range s.liveSeries() {
+				out[typ] += n
+			}
+		})
 	}
 	return out
 }
@@ -43,18 +51,18 @@ type Totals struct {
 func (e *Engine) Totals() Totals {
 	var t Totals
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		t.Events += s.events
-		t.Late += s.late
-		t.Future += s.future
-		t.Suppressed += s.suppressed
-		if s.begun && (t.First.IsZero() || s.firstTime.Before(t.First)) {
-			t.First = s.firstTime
-		}
-		if s.lastTime.After(t.Last) {
-			t.Last = s.lastTime
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			t.Events += s.events
+			t.Late += s.late
+			t.Future += s.future
+			t.Suppressed += s.suppressed
+			if s.begun && (t.First.IsZero() || s.firstTime.Before(t.First)) {
+				t.First = s.firstTime
+			}
+			if s.lastTime.After(t.Last) {
+				t.Last = s.lastTime
+			}
+		})
 	}
 	return t
 }
@@ -162,11 +170,11 @@ func (s *stream) detectors(now time.Time) []insight.DetectorCoverage {
 func (e *Engine) FinalUpTo() time.Time {
 	var least time.Time
 	for _, s := range e.list() {
-		s.mtx.Lock()
-		if s.begun && (least.IsZero() || s.position.done.Before(least)) {
-			least = s.position.done
-		}
-		s.mtx.Unlock()
+		s.ask(func() {
+			if s.begun && (least.IsZero() || s.position.done.Before(least)) {
+				least = s.position.done
+			}
+		})
 	}
 	return least
 }
