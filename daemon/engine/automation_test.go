@@ -130,7 +130,8 @@ func TestAutomation(t *testing.T) {
 }
 
 // TestClassesStandWhileNamesAreForgotten makes a stream smaller in the middle of a
-// record, where those who ask are let in, and asks for classes that are known.
+// record, where those who ask are let in, and asks for classes that are known. A page
+// of identities is under way meanwhile.
 func TestClassesStandWhileNamesAreForgotten(t *testing.T) {
 	l := newLine(t, nil)
 	s := l.engine.stream(event.StreamKey{Provider: "aws", Account: "111111111111"})
@@ -144,7 +145,14 @@ func TestClassesStandWhileNamesAreForgotten(t *testing.T) {
 	require.NotEmpty(t, want)
 	profiles, _, err := l.engine.Identities(context.Background(), IdentityQuery{})
 	require.NoError(t, err)
+	rows, err := l.engine.rows(context.Background(), &IdentityQuery{}, func(*who) uint64 { return 0 })
+	require.NoError(t, err)
 	s.ask(func() { require.NoError(t, s.compact()) })
+	for _, r := range rows {
+		p, known := r.profile()
+		require.True(t, known)
+		require.Equal(t, r.identity, p.Identity)
+	}
 	require.Less(t, len(s.symbols.names), compactFrom)
 	require.Equal(t, want, l.engine.Automated())
 	again, _, err := l.engine.Identities(context.Background(), IdentityQuery{})

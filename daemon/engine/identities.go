@@ -36,10 +36,10 @@ type IdentityQuery struct {
 // row is where an identity stands in an order: by a number, and by stream and
 // name where it is equal.
 type row struct {
-	s    *stream
-	y    symbol
-	key  uint64
-	name string
+	s        *stream
+	identity string // not its symbol, which changes when the stream is made smaller
+	key      uint64
+	name     string
 }
 
 // identityKey returns the number that an order is by.
@@ -83,13 +83,22 @@ func (e *Engine) Identities(ctx context.Context, q IdentityQuery) ([]insight.Pro
 	}
 	out := make([]insight.Profile, 0, len(rows))
 	for _, r := range rows {
-		r.s.ask(func() {
-			if w := r.s.identities[r.y]; w != nil { // It may have made room.
-				out = append(out, r.s.profile(w))
-			}
-		})
+		if p, known := r.profile(); known {
+			out = append(out, p)
+		}
 	}
 	return out, next, nil
+}
+
+// profile is what is known of the row's identity, which may have made room since.
+func (r *row) profile() (p insight.Profile, known bool) {
+	r.s.ask(func() {
+		w := r.s.identities[r.s.symbols.byName[r.identity]]
+		if known = w != nil && w.name == r.identity; known {
+			p = r.s.profile(w)
+		}
+	})
+	return p, known
 }
 
 // rows lists the identities that fit.
@@ -109,12 +118,12 @@ func (e *Engine) rows(ctx context.Context, q *IdentityQuery, key func(*who) uint
 			if q.Class != "" {
 				of = s.automated()
 			}
-			for y, w := range s.identities {
+			for _, w := range s.identities {
 				if !fit(q.Kind, w.kind.String()) || text != "" && !strings.Contains(strings.ToLower(w.name), text) ||
 					q.Class != "" && (q.Class != insight.ClassAutomation || of[w.name] == "") {
 					continue
 				}
-				rows = append(rows, row{s: s, y: y, key: key(w), name: s.key.String() + "\x00" + w.name})
+				rows = append(rows, row{s: s, identity: w.name, key: key(w), name: s.key.String() + "\x00" + w.name})
 			}
 		})
 	}
