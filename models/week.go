@@ -17,6 +17,8 @@ const (
 	// weekWait is after how many hours a call counts, so that what is done in an
 	// odd hour does not excuse what is done next.
 	weekWait = 12
+	// hourLimit bounds the hours that a Minute is in.
+	hourLimit = math.MaxInt32/60 + 1
 )
 
 // Week is in which hours of the week an identity is active. A call says nothing
@@ -163,7 +165,11 @@ func (w *Week) fields(d *codec) {
 	for _, s := range w.seen {
 		d.bad = d.bad || s < 0
 	}
-	d.bad = d.bad || w.begun && (w.from > w.last+1 || w.origin < w.from || w.last-w.origin > weekRescale*weekLife)
+	for _, h := range []int32{w.origin, w.from, w.last} {
+		d.bad = d.bad || h < -hourLimit || h > hourLimit
+	}
+	// The last hour may be any time after the origin: it moves when an hour counts.
+	d.bad = d.bad || w.begun && (w.from > w.last+1 || w.origin < w.from)
 }
 
 // AppendBinary appends the state to b.

@@ -84,6 +84,32 @@ func TestWeekGoesOnForYears(t *testing.T) {
 	require.Equal(t, before, w)
 }
 
+// TestWeekIsReadAsItIsWritten writes what is known of somebody who works for years, on
+// every day, and comes back after years.
+func TestWeekIsReadAsItIsWritten(t *testing.T) {
+	var w Week
+	work := func(from, days Minute) {
+		t.Helper()
+		for d := from; d < from+days; d++ {
+			for h := Minute(8); h < 17; h++ {
+				w.Observe(monday + d*dayMinutes + h*60)
+				b, err := w.MarshalBinary()
+				require.NoError(t, err)
+				var read Week
+				require.NoError(t, read.UnmarshalBinary(b), "day %d, hour %d", d, h)
+				require.Equal(t, w, read)
+			}
+		}
+	}
+	work(0, 1200)
+	work(5*365, 30)
+
+	w.last = math.MaxInt32
+	b, err := w.MarshalBinary()
+	require.NoError(t, err)
+	require.ErrorIs(t, new(Week).UnmarshalBinary(b), errState, "no minute is in that hour")
+}
+
 func TestHazardIsSharedUntilTheIdentityIsKnown(t *testing.T) {
 	p := NewHazards(0.01)
 	var never, daily Hazard
