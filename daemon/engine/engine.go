@@ -150,6 +150,12 @@ func (o *Options) validate() error {
 	case o.Insights == nil:
 		return errors.New("engine: nowhere to put insights")
 	}
+	o.complete()
+	return o.Settings.validate()
+}
+
+// complete fills in what was left out.
+func (o *Options) complete() {
 	o.stored = new(atomic.Int64)
 	if o.Rules == nil {
 		o.Rules, _ = rules.Load(nil, rules.Options{})
@@ -174,7 +180,6 @@ func (o *Options) validate() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return o.Settings.validate()
 }
 
 // Engine runs the streams. Its methods are safe for concurrent use, but for

@@ -41,7 +41,9 @@ func readThinned(dir string) (uint64, bool) {
 
 // Lost lists the streams that cannot be brought back to where they were: their
 // snapshots are gone, and so are the records from which they could be made
-// again. Everything has to be made anew then, with Rebuild.
+// again. Everything has to be made anew then, with Rebuild. A snapshot counts as there
+// if it can be read in full, as New will: of one that cannot, New would carry out the
+// records that are left from the beginning, and series would get second values.
 func Lost(log Log, dir string, logger *slog.Logger) []event.StreamKey {
 	oldest := map[event.StreamKey]uint64{}
 	for c := range log.ControlsSince(0) {
@@ -50,6 +52,8 @@ func Lost(log Log, dir string, logger *slog.Logger) []event.StreamKey {
 		}
 	}
 	thinned, known := readThinned(dir)
+	o := Options{Log: log, Logger: logger}
+	o.complete()
 	var out []event.StreamKey
 	for _, st := range log.Streams() {
 		seq := oldest[st.Key]
@@ -58,27 +62,18 @@ func Lost(log Log, dir string, logger *slog.Logger) []event.StreamKey {
 		}
 		usable := false
 		for _, name := range snapshotsOf(dir, st.Key) {
-			err := checkSnapshot(filepath.Join(dir, name))
-			if err == nil {
-				usable = true
-				break
+			if _, _, err := readSnapshot(dir, name, st.Key, &o); err != nil {
+				logger.Warn("A snapshot is damaged", "file", name, "stream", st.Key, "err", err)
+				continue
 			}
-			logger.Warn("A snapshot is damaged", "file", name, "stream", st.Key, "err", err)
+			usable = true
+			break
 		}
 		if !usable {
 			out = append(out, st.Key)
 		}
 	}
 	return out
-}
-
-// checkSnapshot reads a snapshot without believing it.
-func checkSnapshot(path string) error {
-	f, _, err := openSnapshot(path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // Forget removes all snapshots, before everything is made anew. Until new ones

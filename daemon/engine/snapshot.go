@@ -248,15 +248,24 @@ func openSnapshot(path string) (f *os.File, body int64, err error) {
 	return f, body, nil
 }
 
-// readSnapshot reads a snapshot, which it checks in full before it believes any
-// of it.
-func readSnapshot(path string, o *Options) (*stream, []pushed, error) {
-	f, body, err := openSnapshot(path)
+// readSnapshot reads a stream's snapshot, which it checks in full before it believes
+// any of it.
+func readSnapshot(dir, name string, key event.StreamKey, o *Options) (*stream, []pushed, error) {
+	f, body, err := openSnapshot(filepath.Join(dir, name))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	return decode(s2.NewReader(io.NewSectionReader(f, snapshotHeader, body-snapshotHeader)), o)
+	s, pushes, err := decode(s2.NewReader(io.NewSectionReader(f, snapshotHeader, body-snapshotHeader)), o)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case s.key != key:
+		return nil, nil, errors.New("it is another stream's")
+	case s.position.seq != snapshotSeq(name):
+		return nil, nil, errors.New("it is of another position")
+	}
+	return s, pushes, nil
 }
 
 // loadSnapshot returns the stream as its newest good snapshot has it, or nil
@@ -264,21 +273,14 @@ func readSnapshot(path string, o *Options) (*stream, []pushed, error) {
 func loadSnapshot(dir string, key event.StreamKey, o *Options) (*stream, []pushed) {
 	kept := snapshotsOf(dir, key)
 	for _, name := range kept {
-		path := filepath.Join(dir, name)
-		s, pushes, err := readSnapshot(path, o)
-		if err == nil && s.key != key {
-			err = errors.New("it is another stream's")
-		}
-		if err == nil && s.position.seq != snapshotSeq(name) {
-			err = errors.New("it is of another position")
-		}
+		s, pushes, err := readSnapshot(dir, name, key, o)
 		if err != nil {
 			o.metrics.damaged.Inc()
 			o.Logger.Warn("A snapshot cannot be used; an older one or the event log is used instead", "file", name, "stream", key, "err", err)
 			continue
 		}
 		s.snapshot = snapshotState{seq: s.position.seq, before: snapshotSeq(kept[len(kept)-1]), done: s.position.done}
-		if st, err := os.Stat(path); err == nil {
+		if st, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			s.snapshot.at = st.ModTime()
 		}
 		return s, pushes

@@ -3,8 +3,11 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -133,6 +137,18 @@ func (l *line) finals(t *testing.T) string {
 	return string(out)
 }
 
+// unreadable is a snapshot with a right checksum, of which a part is not there.
+func unreadable(t *testing.T, b []byte) []byte {
+	t.Helper()
+	body, err := io.ReadAll(s2.NewReader(bytes.NewReader(b[snapshotHeader : len(b)-4])))
+	require.NoError(t, err)
+	out := bytes.NewBuffer(slices.Clone(b[:snapshotHeader]))
+	w := s2.NewWriter(out)
+	_, err = w.Write(body[:len(body)*2/3])
+	require.NoError(t, errors.Join(err, w.Close()))
+	return binary.LittleEndian.AppendUint32(out.Bytes(), crc32.Checksum(out.Bytes(), castagnoli))
+}
+
 func TestADamagedSnapshotIsToldAndDoneWithout(t *testing.T) {
 	events := append(office(9), attacks()...)
 	want := ""
@@ -141,6 +157,7 @@ func TestADamagedSnapshotIsToldAndDoneWithout(t *testing.T) {
 		func(_ string, b []byte) []byte { b[len(b)/2] ^= 4; return b },
 		func(_ string, b []byte) []byte { return b[:len(b)/3] },
 		func(_ string, b []byte) []byte { return nil },
+		func(_ string, b []byte) []byte { return unreadable(t, b) },
 	} {
 		l := newLine(t, nil)
 		l.deliver(t, events)
