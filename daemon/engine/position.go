@@ -22,8 +22,9 @@ type position struct {
 	target, before time.Time
 	// done is up to where everything is final.
 	done time.Time
-	// flushed is the record at which late events went to the series last, and
-	// flushing up to which time those of this record have.
+	// flushed is the record at which late events went to the series last, 0 before
+	// the first record with events, and flushing up to which time those of this record
+	// have.
 	flushed  uint64
 	flushing time.Time
 }

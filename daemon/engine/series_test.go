@@ -112,6 +112,31 @@ func TestSumsEqualEventsWhereverTheWatermarkIs(t *testing.T) {
 	require.Equal(t, uint64(3), l.engine.Totals().Future)
 }
 
+// TestFirstEventsCountOnce has a stream of which only something is known whose time is
+// not believed: what it begins with then is older than its watermark.
+func TestFirstEventsCountOnce(t *testing.T) {
+	now := epoch.Add(3 * 24 * time.Hour)
+	l, db := withSeries(t, &now)
+	ahead := call("f", now.Add(-time.Hour), "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+	ahead.Received = ahead.Time.Add(-2 * time.Hour)
+	l.deliver(t, []event.Event{ahead})
+	require.NoError(t, l.engine.Advance(context.Background()))
+	require.False(t, l.engine.list()[0].begun)
+	l.deliver(t, burst("o", now.Add(-2*time.Hour), 5*time.Minute, 20, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	for range 2 {
+		now = now.Add(time.Minute)
+		require.NoError(t, l.engine.Advance(context.Background()))
+		require.Equal(t, 20.0, sum(t, db, "sum(sum_over_time(activity_events[10d]))", now.Add(time.Minute)))
+		require.Zero(t, l.engine.Totals().Late)
+	}
+	// What comes late from now on counts, too.
+	l.deliver(t, burst("l", now.Add(-2*time.Hour), 5*time.Minute, 3, "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess))
+	now = now.Add(time.Minute)
+	require.NoError(t, l.engine.Advance(context.Background()))
+	require.Equal(t, 23.0, sum(t, db, "sum(sum_over_time(activity_events[10d]))", now.Add(time.Minute)))
+	require.Equal(t, uint64(3), l.engine.Totals().Late)
+}
+
 func TestWatermarkWaitsForBacklogAndPushClients(t *testing.T) {
 	now := epoch.Add(24 * time.Hour)
 	sources := []SourceFrontier{{Name: "a"}}

@@ -136,6 +136,7 @@ func (s *stream) start(first time.Time) {
 	s.passed, s.upkeep = s.first-1, s.first
 	s.firstTime = first
 	s.position.done = first.Truncate(time.Minute)
+	s.position.flushed = 0 // Before this nothing was final, so nothing of it is late.
 }
 
 func minuteOf(t time.Time) models.Minute { return models.Minute(t.Unix() / 60) }
