@@ -134,6 +134,8 @@ type Options struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
+	// evidence is how many events of a stream are looked at for one insight.
+	evidence int
 	// stored counts the series of all streams.
 	stored *atomic.Int64
 	// ruleset is the rules in force.
@@ -164,6 +166,9 @@ func (o *Options) complete() {
 	o.ruleset.Store(o.Rules)
 	if o.lookers == nil {
 		o.lookers = newLookers
+	}
+	if o.evidence <= 0 {
+		o.evidence = evidenceLimit
 	}
 	if o.SliceEvents <= 0 {
 		o.SliceEvents = 100_000

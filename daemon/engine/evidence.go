@@ -14,7 +14,7 @@ import (
 )
 
 // evidenceLimit is how many events of a stream are looked at for one insight
-// at the most. Beyond it an insight's attributions speak of its last events.
+// at the most, unless a test says otherwise. Beyond it an insight's attributions speak of its last events.
 const evidenceLimit = 2_000_000
 
 // evidence is what the events behind an insight have in common.
@@ -43,7 +43,11 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	for i := range ev.values {
 		ev.values[i] = map[string]int{}
 	}
-	if edge := s.sliceFrom; s.foreseeing || from.Before(edge) {
+	edge := s.sliceFrom
+	if to.Before(edge) {
+		edge = to
+	}
+	if s.foreseeing || from.Before(edge) {
 		q := s.readQuery(from, edge)
 		if s.foreseeing {
 			q.To, q.MaxSeq = to, s.preview.seq
@@ -72,7 +76,7 @@ func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery
 		q.Filter = sel.filter(s.key)
 	}
 	from, end := q.From, q.To
-	for count(from, end) > evidenceLimit {
+	for count(from, end) > s.o.evidence {
 		from = from.Add(end.Sub(from) / 2)
 	}
 	for at := from; at.Before(end); at = q.To {

@@ -327,6 +327,25 @@ func TestRulesAndWhatComesLate(t *testing.T) {
 	require.Len(t, l.byRule(t)["failed-logins"], 1)
 }
 
+// TestWhatComesLateHasItsEvidence has an event come late since which there were more
+// events than are looked at for one insight.
+func TestWhatComesLateHasItsEvidence(t *testing.T) {
+	l := newLine(t, func(o *Options) {
+		withRules(t, officeRules)(o)
+		o.evidence = 100
+	})
+	l.deliver(t, office(6))
+	l.reach(t, epoch.Add(5*24*time.Hour))
+	late := call("late", epoch.Add(30*time.Hour), "anna", "cloudtrail.amazonaws.com", "StopLogging", event.OutcomeSuccess)
+	l.deliver(t, []event.Event{late})
+	l.reach(t, epoch.Add(5*24*time.Hour+time.Minute))
+	require.Len(t, l.byRule(t)["trail-stopped"], 1)
+	x := l.byRule(t)["trail-stopped"][0]
+	require.Equal(t, 1, x.Statistics.InsightCount)
+	require.Equal(t, []string{late.UID}, x.SampleEventIDs)
+	require.Len(t, x.SourceIPs, 1)
+}
+
 // TestRulesAreSwapped puts other rules in force: they hold from the next watermark
 // on, and what did not change keeps its window.
 func TestRulesAreSwapped(t *testing.T) {
