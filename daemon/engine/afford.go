@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/insightd/insightd/daemon/insight"
@@ -44,7 +43,6 @@ func (s *stream) afford(in *insight.Insight, confidence float64, m models.Minute
 			open = append(open, o.insight)
 		}
 	})
-	slices.SortFunc(open, func(a, b *insight.Insight) int { return strings.Compare(a.ID, b.ID) })
 	for _, o := range open {
 		o.Suppressed = ""
 		s.suppress(o, true)

@@ -265,6 +265,45 @@ func TestTheConfigurationsExceptions(t *testing.T) {
 	require.Equal(t, insight.ExceptionActive, got.State)
 }
 
+// TestWhatArrivesFirstIsNotPreferred ends an exception that kept two insights quiet, of
+// which the budget has room for one: which is told follows from what they are.
+func TestWhatArrivesFirstIsNotPreferred(t *testing.T) {
+	told := func(first, second string) (out []string) {
+		now := midnight(7).Add(14 * time.Hour)
+		l := livingLine(t, &now)
+		l.except(t, "both", insight.ExceptionMute, insight.Scope{Operation: tagging}, time.Time{}, midnight(60))
+		at := now
+		now = now.Add(10 * time.Minute)
+		for _, who := range []string{first, second} {
+			l.deliver(t, burst(who, at, 9*time.Minute, 200, who, "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess))
+			l.tick(t)
+		}
+		now = at.Add(39 * time.Minute)
+		l.tick(t)
+		s := l.engine.list()[0]
+		cost, open := 0.0, 0
+		s.eachOpen(func(o opened) {
+			if in := o.insight; in.ExceptedBy == "both" {
+				cost = max(cost, leastCost, 1-in.Confidence)
+				open++
+			}
+		})
+		require.GreaterOrEqual(t, open, 2)
+		s.budget.tokens, s.budget.last = cost, minuteOf(s.position.done)
+		_, err := l.engine.DeleteException(context.Background(), "both", "ben")
+		require.NoError(t, err)
+		l.tick(t)
+		for _, in := range l.rates(t) {
+			if in.Suppressed == "" {
+				out = append(out, insight.ShortName(in.Identity))
+			}
+		}
+		require.Len(t, out, 1, "the budget has room for one")
+		return out
+	}
+	require.Equal(t, told("aaa", "bbb"), told("bbb", "aaa"))
+}
+
 func TestExceptionsInForceAreBounded(t *testing.T) {
 	l := newLine(t, atSix)
 	for i := range exceptionLimit {

@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/insightd/insightd/daemon/insight"
 	"github.com/insightd/insightd/models"
 )
@@ -15,17 +19,24 @@ type opened struct {
 	seen   models.Minute
 }
 
-// eachOpen calls do with every open insight, in an order that depends on nothing but
-// what they are.
+// eachOpen calls do with every open insight, in order of start and id: which is told
+// first where not all can be does not hang on what arrived first.
 func (s *stream) eachOpen(do func(opened)) {
-	for _, k := range sortedSlots(s.slots) {
-		if ep := s.slots[k]; ep.raised != nil {
-			do(opened{ep.raised, &ep.vigil, s.selection(ep.series), ep.series.seen})
+	all := make([]opened, 0, len(s.slots)+len(s.sights))
+	for _, ep := range s.slots {
+		if ep.raised != nil {
+			all = append(all, opened{ep.raised, &ep.vigil, s.selection(ep.series), ep.series.seen})
 		}
 	}
-	for _, k := range sortedSights(s.sights) {
-		if o := s.sights[k]; !k.suppressed {
-			do(opened{&o.raised, &o.vigil, o.events, o.seen})
+	for k, o := range s.sights {
+		if !k.suppressed {
+			all = append(all, opened{&o.raised, &o.vigil, o.events, o.seen})
 		}
+	}
+	slices.SortFunc(all, func(a, b opened) int {
+		return cmp.Or(a.insight.Start.Compare(b.insight.Start), strings.Compare(a.insight.ID, b.insight.ID))
+	})
+	for _, o := range all {
+		do(o)
 	}
 }
