@@ -16,7 +16,7 @@ import (
 // preview judges what has arrived and is not final: on copies of the series that
 // it touches, so that what matters is told within seconds. What it tells is
 // provisional. The final pass confirms it, says something else, or withdraws it;
-// nothing that the preview does reaches the models.
+// nothing that the preview does reaches the models, or what is said in the end.
 type preview struct {
 	// seq is the log's position up to which arrivals were looked at.
 	seq    uint64

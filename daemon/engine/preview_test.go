@@ -167,3 +167,29 @@ func TestPreviewTeachesNothing(t *testing.T) {
 	require.Positive(t, l.store.Totals().Told)
 	require.Zero(t, l.store.Totals().Withdrawn)
 }
+
+// TestPreviewTellsNothingOfWhatIsLate has somebody arrive of whom something final is
+// said then that came late, with and without a preview between.
+func TestPreviewTellsNothingOfWhatIsLate(t *testing.T) {
+	told := func(look func(*line)) insight.Insight {
+		now := epoch.Add(4*24*time.Hour + 14*time.Hour)
+		l := newLine(t, func(o *Options) {
+			withRules(t, officeRules)(o)
+			o.Now = func() time.Time { return now }
+		})
+		l.deliverBefore(t, office(9), now)
+		require.NoError(t, l.engine.Advance(context.Background()))
+		arrived := call("g1", now.Add(-5*time.Minute), "ghost", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess)
+		arrived.Actor.RawType = "AssumedRole"
+		l.deliver(t, []event.Event{arrived})
+		look(l)
+		l.deliver(t, []event.Event{call("g2", now.Add(-2*time.Hour), "ghost", "cloudtrail.amazonaws.com", "StopLogging", event.OutcomeSuccess)})
+		now = now.Add(time.Minute)
+		require.NoError(t, l.engine.Advance(context.Background()))
+		require.Len(t, l.byRule(t)["trail-stopped"], 1)
+		return l.byRule(t)["trail-stopped"][0]
+	}
+	want := told(func(*line) {})
+	require.Equal(t, "IAMUser", want.UserType)
+	require.Equal(t, want, told(func(l *line) { require.NoError(t, l.engine.Preview(context.Background())) }))
+}

@@ -141,13 +141,10 @@ func (s *stream) ruleLate(e *event.Event) {
 }
 
 // acquaintance is what is known of an event's identity, and somebody new where
-// nothing is.
+// nothing is: what only the preview knows of is none of it.
 func (s *stream) acquaintance(e *event.Event) *who {
 	id := s.symbols.of(e.Actor.Identity)
 	if w := s.identities[id]; w != nil {
-		return w
-	}
-	if w := s.preview.people[id]; w != nil {
 		return w
 	}
 	w := newWho(id, s.symbols.name(id), e.Actor.Kind, minuteOf(e.Time))
@@ -216,7 +213,9 @@ func (s *stream) foreseeRules(e *event.Event) {
 			continue
 		}
 		if w == nil {
-			w = s.acquaintance(e)
+			if w = p.people[s.symbols.of(e.Actor.Identity)]; w == nil {
+				w = s.acquaintance(e)
+			}
 		}
 		f := s.ruleFinding(&x, e, w)
 		if s.sights[f.key()] != nil || p.slots[f.slot(s.key.Provider)] != nil {
