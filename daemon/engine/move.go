@@ -145,7 +145,9 @@ func (e *Engine) moveStream(ctx context.Context, s *stream, emit func([]tsdb.Sam
 		e.tell(s)
 	}
 	if s.begun && !s.position.due() {
-		e.reconsider(ctx, s)
+		if err := e.reconsider(ctx, s, emit); err != nil {
+			return err
+		}
 		e.arriveAtPresent(s)
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 // out in three steps: events before its time are read slice by slice and become
 // final; then those go to the series that came too late for the record before;
 // then the next record's turn comes. What is read is what the log held at the
-// record, so that a repetition reads the same.
+// record, so that a repetition reads the same. A rebuild record is carried out likewise:
+// its time is that of the watermark before it, so only late events are left to it.
 type position struct {
 	// seq is the record that is being carried out, or was last.
 	seq uint64

@@ -131,7 +131,7 @@ func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func(
 				return err
 			}
 		case event.ControlRebuild:
-			fresh, err := e.relearn(ctx, s, c.Seq)
+			fresh, err := e.relearn(ctx, s, c.Seq, emit)
 			if err != nil {
 				return err
 			}

@@ -86,13 +86,13 @@ func (e *Engine) quiet() bool {
 }
 
 // reconsider begins to make a stream anew where it has to be, and puts the new
-// one in force when it is there.
-func (e *Engine) reconsider(ctx context.Context, s *stream) {
+// one in force when it is there. No record of the stream is due.
+func (e *Engine) reconsider(ctx context.Context, s *stream, emit func([]tsdb.Sample) error) error {
 	if sh := s.shadow; sh != nil {
 		select {
 		case <-sh.done:
 		default:
-			return
+			return nil
 		}
 		s.mtx.Lock()
 		s.shadow = nil
@@ -105,7 +105,7 @@ func (e *Engine) reconsider(ctx context.Context, s *stream) {
 			e.o.Logger.Error("Making models anew failed; the old ones stay", "stream", s.key, "err", err)
 		}
 		e.mending.ended(s.key, err == nil)
-		return
+		return nil
 	}
 	now := e.o.Now()
 	reason := ""
@@ -115,26 +115,45 @@ func (e *Engine) reconsider(ctx context.Context, s *stream) {
 	case float64(s.untaught) >= max(relearnLeast, relearnShare*float64(s.events)) && now.Sub(s.relearned) >= relearnEvery && e.quiet():
 		reason = fmt.Sprintf("%d events came after their time, the oldest of %s", s.untaught, s.untaughtFrom.Format(time.RFC3339))
 	default:
-		return
+		return nil
 	}
+	if err := e.settle(ctx); err != nil {
+		e.mending.ended(s.key, false)
+		return err
+	}
+	if !e.beginShadow(ctx, s, now, reason) {
+		e.mending.ended(s.key, false)
+		return nil
+	}
+	if err := e.settle(ctx); err != nil {
+		return err
+	}
+	return s.complete(ctx, emit)
+}
+
+// beginShadow records that a stream is made anew, and begins to. The record is one of
+// the old stream's too: what came late before it goes to the series once that carries it
+// out, since the new stream knows it as history.
+func (e *Engine) beginShadow(ctx context.Context, s *stream, now time.Time, reason string) bool {
 	e.controlMtx.Lock()
 	defer e.controlMtx.Unlock()
-	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlRebuild, Stream: s.key, Time: s.position.target})
+	target, set := s.position.target, s.set
+	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlRebuild, Stream: s.key, Time: target})
 	if err != nil {
 		e.o.Logger.Error("Recording that models are made anew", "stream", s.key, "err", err)
-		e.mending.ended(s.key, false)
-		return
+		return false
 	}
+	s.order(seq, target)
 	sh := &shadow{reason: reason, done: make(chan struct{})}
 	s.mtx.Lock()
 	s.shadow, s.relearned = sh, now
 	s.mtx.Unlock()
 	e.o.Logger.Info("Making models and insights anew", "stream", s.key, "reason", sh.reason)
-	target, set := s.position.target, s.set
 	e.shadows.Go(func() {
 		defer close(sh.done)
 		sh.fresh, sh.err = e.freshStream(e.shadowing, s.key, set, seq, target)
 	})
+	return true
 }
 
 // freshStream makes a stream anew from everything that the log held at a
@@ -160,9 +179,13 @@ func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, set Setti
 	return fresh, to(target)
 }
 
-// relearn is the making of a stream that a restart repeats. The caller puts the
-// new stream in force.
-func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64) (*stream, error) {
+// relearn is the making of a stream that a restart repeats: the old one carries out the
+// record, and the new one takes its place.
+func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64, emit func([]tsdb.Sample) error) (*stream, error) {
+	s.order(seq, s.position.target)
+	if err := s.complete(ctx, emit); err != nil {
+		return nil, err
+	}
 	fresh, err := e.freshStream(ctx, s.key, s.set, seq, s.position.target)
 	if err != nil {
 		return nil, err

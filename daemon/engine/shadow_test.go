@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -56,6 +57,61 @@ func TestHistoryThatIsAddedIsLearned(t *testing.T) {
 		require.Zero(t, s.untaught)
 		now = now.Add(-time.Minute)
 	}
+}
+
+// TestLateEventsBeforeASwapAreCounted delivers what is late between the last watermark
+// and the record at which a stream begins to be made anew, and again behind that. Every
+// event is in the series, also after a kill, and none is written there in two ways.
+func TestLateEventsBeforeASwapAreCounted(t *testing.T) {
+	events := office(3)
+	cut, _ := slices.BinarySearchFunc(events, epoch.Add(2*24*time.Hour), func(e event.Event, at time.Time) int { return e.Time.Compare(at) })
+	f := func(killed func(l *line, next func())) {
+		t.Helper()
+		now := epoch.Add(3 * 24 * time.Hour)
+		l, db := withSeries(t, &now)
+		atEnd := true
+		l.engine.o.Sources = func() []SourceFrontier { return []SourceFrontier{{Name: "history", AtEnd: atEnd, Frontier: now}} }
+		l.deliver(t, events[cut:])
+		l.tick(t)
+		atEnd = false
+		l.deliver(t, events[:cut/3])
+		now = now.Add(time.Minute)
+		l.tick(t)
+		l.deliver(t, events[cut/3:2*cut/3])
+		atEnd = true
+		l.tick(t) // No watermark.
+		s := l.engine.list()[0]
+		require.NotNil(t, s.shadow)
+		require.False(t, s.position.due())
+		next := func() {
+			l.engine.shadows.Wait()
+			l.deliver(t, events[2*cut/3:cut])
+			now = now.Add(time.Minute)
+			l.tick(t)
+		}
+		killed(l, next)
+		now = now.Add(time.Minute)
+		l.tick(t)
+		require.NotSame(t, s, l.engine.list()[0])
+		require.Equal(t, float64(len(events)), sum(t, db, "sum(sum_over_time(activity_events[10d]))", now.Add(time.Minute)))
+		require.Zero(t, testutil.ToFloat64(l.engine.metrics.refused), "written before with other values")
+
+		again, db := withSeries(t, &now) // From the same records.
+		again.engine.o.Log = l.log
+		again.restart(t)
+		require.Equal(t, float64(len(events)), sum(t, db, "sum(sum_over_time(activity_events[10d]))", now.Add(time.Minute)))
+	}
+	f(func(_ *line, next func()) { next() })
+	f(func(l *line, next func()) { // Before the new stream takes over.
+		l.engine.stop()
+		l.engine.shadows.Wait()
+		l.restart(t)
+		next()
+	})
+	f(func(l *line, next func()) { // After that, and before there is a snapshot of it.
+		next()
+		l.restart(t)
+	})
 }
 
 // TestLateCountsAreRepeatedAlike restarts in the middle of late deliveries and
