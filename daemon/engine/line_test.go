@@ -252,6 +252,49 @@ func TestOrderChangesNothing(t *testing.T) {
 	}
 }
 
+// TestTimePassesAlikeAtOnceAndInSteps lets bursts go over the times at which models are
+// looked after: what models know of them is the same however the watermark moves.
+func TestTimePassesAlikeAtOnceAndInSteps(t *testing.T) {
+	var events []event.Event
+	add := func(at time.Time, who, operation string, n int, span time.Duration) {
+		events = append(events, burst(fmt.Sprintf("q%d-", len(events)), at, span, n, who, "s3.amazonaws.com", operation, event.OutcomeSuccess)...)
+	}
+	add(epoch.Add(40*time.Minute), "batch", "PutObjectTagging", 1, time.Minute)
+	for d := range 12 {
+		day := epoch.Add(time.Duration(d) * 24 * time.Hour)
+		for h := 1; h < 24; h += 4 {
+			add(day.Add(time.Duration(h)*time.Hour), "batch", "PutObjectTagging", 3, 5*time.Minute)
+		}
+		if d >= 2 {
+			who := []string{"batch", "anna", "deploy"}[d%3]
+			add(day.Add(13*time.Hour+55*time.Minute), who, "PutBucketTagging", 60+d*7, 10*time.Minute)
+			add(day.Add(17*time.Hour+40*time.Minute), who, "PutBucketTagging", 90+d*5, 10*time.Minute)
+		}
+	}
+	end := epoch.Add(12 * 24 * time.Hour)
+	run := func(step time.Duration) (finals string, families [kindCount][]byte) {
+		l := newLine(t, nil)
+		l.deliver(t, events)
+		for at := epoch.Add(time.Hour); step > 0 && at.Before(end); at = at.Add(step) {
+			l.reach(t, at)
+		}
+		l.reach(t, end)
+		for k, f := range l.engine.list()[0].families {
+			b, err := f.MarshalBinary()
+			require.NoError(t, err)
+			families[k] = b
+		}
+		return l.finals(t), families
+	}
+	finals, families := run(0)
+	require.NotEmpty(t, finals)
+	for _, step := range []time.Duration{10 * time.Minute, 5 * time.Hour} {
+		f, learned := run(step)
+		require.Equal(t, finals, f, step)
+		require.Equal(t, families, learned, step)
+	}
+}
+
 func TestTheFirstDayOnlyTeaches(t *testing.T) {
 	l := newLine(t, nil)
 	l.deliver(t, append(office(2), burst("x", epoch.Add(20*time.Hour), 10*time.Minute, 300, "backup", "s3.amazonaws.com", "DeleteBucket", event.OutcomeSuccess)...))

@@ -55,18 +55,19 @@ func (s *stream) silent(m models.Minute) {
 		return
 	}
 	from := s.last + 1
-	// The first minute at which it is a gap, however time passed.
-	n := sort.Search(int(m-s.last), func(i int) bool {
+	gap := func(i int) bool {
 		to := from + models.Minute(i) + 1
 		due := 0.0
 		if to-from >= gapMinutes {
 			due = s.gauge.due(from, to)
 		}
 		return due >= gapEvents && x.quiet.Tail(due, silenceUsual) >= silenceFrom
-	})
-	if n == int(m-s.last) {
+	}
+	if !gap(int(m - from)) {
 		return
 	}
+	// The first minute at which it is one, however time passed.
+	n := sort.Search(int(m-from), gap)
 	at := from + models.Minute(n)
 	due := s.gauge.due(from, at+1)
 	in := insight.Insight{

@@ -221,23 +221,25 @@ func (s *stream) breathe(i int) {
 
 // pass lets time pass to minute m, after the events of the last minute that had
 // any: what is over ends, unless the silence is a gap in the data. It comes to
-// the same whether it is called once or for every minute.
+// the same whether it is called once or for every minute, since all that is due at a
+// minute is done before the next.
 func (s *stream) pass(m models.Minute) {
-	for s.passed < m && len(s.episodes)+len(s.sights) > 0 {
-		s.passed++
-		gap := s.hold(s.passed)
-		s.tick(s.passed)
-		s.endSights(s.passed, gap)
-		s.supervise(s.passed)
-	}
-	if s.passed < m {
-		s.passed = m
-		s.hold(m)
-	}
-	s.silent(m)
-	for s.upkeep+upkeepMinutes <= m {
-		s.upkeep += upkeepMinutes
-		s.keep(s.upkeep)
+	for s.passed < m {
+		if len(s.episodes)+len(s.sights) > 0 {
+			s.passed++
+			gap := s.hold(s.passed)
+			s.tick(s.passed)
+			s.endSights(s.passed, gap)
+			s.supervise(s.passed)
+		} else { // Nothing can end.
+			s.passed = min(m, s.upkeep+upkeepMinutes)
+			s.hold(s.passed)
+		}
+		s.silent(s.passed)
+		if s.upkeep+upkeepMinutes <= s.passed {
+			s.upkeep += upkeepMinutes
+			s.keep(s.upkeep)
+		}
 	}
 }
 
