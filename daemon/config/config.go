@@ -48,7 +48,7 @@ type Source struct {
 	Type string `yaml:"type" default:"file" enum:"file" help:"What kind of source it is."`
 	// Name is the path where the file gives none.
 	Name         string        `yaml:"name" help:"The name under which metrics, logs and checkpoints know the source. Names are unique. The path where it is not given."`
-	Path         string        `yaml:"path" kind:"path" required:"true" help:"A file, a folder with everything below it, or a pattern such as /var/log/aws/*.json.gz."`
+	Path         string        `yaml:"path" kind:"path" required:"true" help:"A file, a folder with everything below it, or a pattern such as /var/log/aws/*.json.gz. Where logs are rotated name the folder, or a pattern that matches the old ones too."`
 	Provider     string        `yaml:"provider" help:"Whose records they are. Detected for each record where it is not given."`
 	Account      string        `yaml:"account" help:"The account of records that name none, such as the name of the cluster whose Kubernetes audit log it is."`
 	Follow       bool          `yaml:"follow" default:"true" help:"Go on reading what is added. Where it is false the source is read once."`

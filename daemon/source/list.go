@@ -38,6 +38,7 @@ func (f *Folder) list() (listing, error) {
 	case err == nil:
 		f.watch.add(filepath.Dir(f.o.Path))
 		l.files = append(l.files, found{path: f.o.Path, stat: statOf(info)})
+		f.listRotated(&l)
 	case isPattern(f.o.Path):
 		return l, f.glob(&l)
 	case errors.Is(err, fs.ErrNotExist):

@@ -132,7 +132,11 @@ func (w *worker) file(ctx context.Context, t *task) error {
 		w.trouble(t.path, err)
 		return nil
 	}
-	p, err := newPlan(fd, statOf(info), t.from, t.known, w.f.o.Follow)
+	st := statOf(info)
+	if w.f.o.Follow && t.replacedBy(st) {
+		return nil
+	}
+	p, err := newPlan(fd, st, t.from, t.known, w.f.o.Follow)
 	if err != nil {
 		w.trouble(t.path, err)
 		return nil

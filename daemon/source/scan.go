@@ -12,6 +12,7 @@ import (
 // task is a file that is to be read, as its last reader left it.
 type task struct {
 	path  string
+	stat  stat // As it was found.
 	from  entry
 	known bool
 	told  bool
@@ -148,7 +149,7 @@ func (f *Folder) compare(found found) (task, bool) {
 	if r := f.retries[found.path]; r != nil && same && f.o.Now().Before(r.at) {
 		return task{}, false
 	}
-	t := task{path: found.path, from: fl.entry, known: fl.known, told: fl.told && same, planned: found.stat.size}
+	t := task{path: found.path, stat: found.stat, from: fl.entry, known: fl.known, told: fl.told && same, planned: found.stat.size}
 	if fl.known && fl.lines && fl.offset <= found.stat.size {
 		t.planned -= fl.offset
 	}
@@ -167,6 +168,13 @@ func (t *task) frontier() time.Time {
 		return stamp.Add(-deliveryDelay)
 	}
 	return time.Time{}
+}
+
+// replacedBy reports whether another file took the place of the known one after
+// it was found. The next look finds where that one is now, and its last lines.
+func (t *task) replacedBy(st stat) bool {
+	in := inode{t.from.dev, t.from.ino}
+	return t.known && t.stat.is(in) && !st.is(in)
 }
 
 // mark notes how far a file has been delivered. read says that nothing is left
