@@ -494,6 +494,16 @@ func (p *preview) confirmed(s *stream, in insight.Insight) (supersedes string) {
 	return ""
 }
 
+// meant reports whether what was told under the id of an insight, or of its slot, is
+// about the same: not where the insight was over before that began.
+func (p *preview) meant(in *insight.Insight) bool {
+	if p.told[in.ID] != nil {
+		return true
+	}
+	t := p.slots[slotText(in)]
+	return t != nil && (in.State != insight.StateEnd || !in.End.Before(t.in.Start))
+}
+
 // replaced settles what was told of a series of which another insight tells.
 func (p *preview) replaced(s *stream, key modelKey, by string) {
 	if t := p.keys[key]; t != nil && t.in.ID != by {

@@ -239,9 +239,12 @@ func (e *Engine) swap(s, fresh *stream) {
 	if s.firstTime.Before(from) {
 		from = s.firstTime
 	}
+	superseded := fresh.confirm(found)
 	for _, id := range found.order {
 		in := found.newest[id]
+		in.Supersedes = superseded[id]
 		if start, ok := found.starts[id]; ok && in.State == insight.StateEnd {
+			start.Supersedes = superseded[id]
 			fresh.put(start)
 		}
 		fresh.put(in)
@@ -254,4 +257,23 @@ func (e *Engine) swap(s, fresh *stream) {
 	if gone > 0 {
 		e.o.Logger.Info("Insights were withdrawn, since more history says otherwise", "stream", s.key, "insights", gone)
 	}
+}
+
+// confirm settles what was told on arrival of what a new stream found. It returns the
+// ids of what others take the place of, by theirs.
+func (s *stream) confirm(found *collected) map[string]string {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	out := map[string]string{}
+	for _, id := range found.order {
+		in := found.newest[id]
+		if in.State == insight.StateWithdrawn || !s.preview.meant(&in) {
+			continue
+		}
+		if old := s.preview.confirmed(s, in); old != "" {
+			out[id] = old
+		}
+	}
+	s.eachOpen(func(o opened) { o.insight.Supersedes = out[o.insight.ID] })
+	return out
 }

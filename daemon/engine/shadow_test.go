@@ -12,6 +12,7 @@ import (
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/insight"
+	"github.com/insightd/insightd/tsdb"
 )
 
 // settle waits for what is made in shadow and puts it in force.
@@ -112,6 +113,79 @@ func TestLateEventsBeforeASwapAreCounted(t *testing.T) {
 		next()
 		l.restart(t)
 	})
+}
+
+// remade begins to make the only stream anew, which is there when this returns and takes
+// over at the next tick. The old one finds nothing more, as if it knew too little.
+func (l *line) remade(t *testing.T) {
+	t.Helper()
+	s := l.engine.list()[0]
+	for _, f := range s.families {
+		f.SetThreshold(99)
+	}
+	require.True(t, l.engine.beginShadow(context.Background(), s, l.engine.o.Now()))
+	require.NoError(t, s.complete(context.Background(), func([]tsdb.Sample) error { return nil }))
+	l.engine.shadows.Wait()
+}
+
+func TestWhatWasToldOnArrivalIsSettledByTheNewStream(t *testing.T) {
+	f := func(arrived int, want insight.State) {
+		t.Helper()
+		now := epoch.Add(7*24*time.Hour + 14*time.Hour)
+		l := livingLine(t, &now)
+		attack := burst("x", now, 10*time.Minute, 200, "backup", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess)
+		now = now.Add(10 * time.Minute)
+		l.deliver(t, attack[200-arrived:])
+		l.tick(t)
+		require.Len(t, l.rates(t), 1)
+		told := l.rates(t)[0]
+		require.True(t, told.Provisional)
+		l.deliver(t, attack[:200-arrived])
+		l.remade(t)
+		old := l.engine.list()[0]
+		now = now.Add(30 * time.Minute)
+		l.tick(t)
+		require.NotSame(t, old, l.engine.list()[0])
+		for range 90 {
+			now = now.Add(time.Minute)
+			l.tick(t)
+			got, ok := l.store.Get(told.ID)
+			require.True(t, ok)
+			require.False(t, got.State == insight.StateWithdrawn && got.SupersededBy == "", "found, and withdrawn")
+		}
+		got, _ := l.store.Get(told.ID)
+		require.Equal(t, want, got.State)
+		require.False(t, got.Provisional)
+		ended := l.byState(t)[insight.StateEnd]
+		require.Len(t, ended, 1)
+		if want == insight.StateWithdrawn {
+			require.Equal(t, ended[0].ID, got.SupersededBy)
+			require.Equal(t, told.ID, ended[0].Supersedes)
+		}
+		require.Zero(t, l.store.Totals().Withdrawn)
+		require.Empty(t, l.engine.list()[0].preview.told)
+	}
+	f(200, insight.StateEnd)      // The same.
+	f(80, insight.StateWithdrawn) // It began earlier than it seemed.
+}
+
+func TestAnOldInsightSettlesNothingThatWasToldSince(t *testing.T) {
+	now := epoch.Add(8*24*time.Hour + 14*time.Hour)
+	l := livingLine(t, &now)
+	l.deliver(t, burst("o", now.Add(-25*time.Hour), 8*time.Minute, 160, "backup", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess))
+	l.deliver(t, burst("x", now, 8*time.Minute, 160, "backup", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess))
+	now = now.Add(8 * time.Minute)
+	l.tick(t)
+	require.Len(t, l.rates(t), 1, "the models of now do not know the older one")
+	told := l.rates(t)[0]
+	require.True(t, told.Provisional)
+	l.remade(t)
+	l.tick(t)
+	require.Len(t, l.byState(t)[insight.StateEnd], 1)
+	got, ok := l.store.Get(told.ID)
+	require.True(t, ok)
+	require.True(t, got.Provisional)
+	require.Equal(t, insight.StateStart, got.State)
 }
 
 // TestLateCountsAreRepeatedAlike restarts in the middle of late deliveries and
