@@ -34,26 +34,21 @@ type shadow struct {
 	err   error
 }
 
-// collected keeps what a shadow finds until it takes over.
+// collected keeps what a shadow finds until it takes over: every telling, in order, since
+// the record that is carried out again tells each of them again. A store that knew the
+// newest alone would take the others for news.
 type collected struct {
-	order  []string
-	newest map[string]insight.Insight
-	starts map[string]insight.Insight
+	said []insight.Insight
+	// found are the ids.
+	found map[string]bool
 }
 
-func newCollected() *collected {
-	return &collected{newest: map[string]insight.Insight{}, starts: map[string]insight.Insight{}}
-}
+func newCollected() *collected { return &collected{found: map[string]bool{}} }
 
 // Put makes collected an Insights.
 func (c *collected) Put(in insight.Insight) (bool, error) {
-	if _, known := c.newest[in.ID]; !known {
-		c.order = append(c.order, in.ID)
-	}
-	if in.State == insight.StateStart {
-		c.starts[in.ID] = in
-	}
-	c.newest[in.ID] = in
+	c.said = append(c.said, in)
+	c.found[in.ID] = true
 	return true, nil
 }
 
@@ -239,17 +234,11 @@ func (e *Engine) swap(s, fresh *stream) {
 	if s.firstTime.Before(from) {
 		from = s.firstTime
 	}
-	superseded := fresh.confirm(found)
-	for _, id := range found.order {
-		in := found.newest[id]
-		in.Supersedes = superseded[id]
-		if start, ok := found.starts[id]; ok && in.State == insight.StateEnd {
-			start.Supersedes = superseded[id]
-			fresh.put(start)
-		}
+	fresh.confirm(found)
+	for _, in := range found.said {
 		fresh.put(in)
 	}
-	gone, err := e.o.Insights.Sweep(s.key, from, fresh.position.done, func(id string) bool { _, ok := found.newest[id]; return ok })
+	gone, err := e.o.Insights.Sweep(s.key, from, fresh.position.done, func(id string) bool { return found.found[id] })
 	if err != nil {
 		e.o.Logger.Error("Withdrawing insights that were not found again", "stream", s.key, "err", err)
 	}
@@ -259,21 +248,24 @@ func (e *Engine) swap(s, fresh *stream) {
 	}
 }
 
-// confirm settles what was told on arrival of what a new stream found. It returns the
-// ids of what others take the place of, by theirs.
-func (s *stream) confirm(found *collected) map[string]string {
+// confirm settles what was told on arrival of what a new stream found, which says then
+// what it takes the place of.
+func (s *stream) confirm(c *collected) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	out := map[string]string{}
-	for _, id := range found.order {
-		in := found.newest[id]
-		if in.State == insight.StateWithdrawn || !s.preview.meant(&in) {
-			continue
-		}
-		if old := s.preview.confirmed(s, in); old != "" {
-			out[id] = old
-		}
+	newest := map[string]*insight.Insight{}
+	for i := range c.said {
+		newest[c.said[i].ID] = &c.said[i]
 	}
-	s.eachOpen(func(o opened) { o.insight.Supersedes = out[o.insight.ID] })
-	return out
+	superseded := map[string]string{}
+	for i := range c.said {
+		in := &c.said[i]
+		if last := newest[in.ID]; last.State != insight.StateWithdrawn && s.preview.meant(last) {
+			if old := s.preview.confirmed(s, *last); old != "" {
+				superseded[in.ID] = old
+			}
+		}
+		in.Supersedes = superseded[in.ID]
+	}
+	s.eachOpen(func(o opened) { o.insight.Supersedes = superseded[o.insight.ID] })
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -186,6 +188,32 @@ func TestAnOldInsightSettlesNothingThatWasToldSince(t *testing.T) {
 	require.True(t, ok)
 	require.True(t, got.Provisional)
 	require.Equal(t, insight.StateStart, got.State)
+}
+
+// TestASwapSaysWhatItsRepetitionSays has an insight grow that the new stream alone found,
+// and restarts from before the swap.
+func TestASwapSaysWhatItsRepetitionSays(t *testing.T) {
+	now := epoch.Add(8 * 24 * time.Hour)
+	l := livingLine(t, &now)
+	l.remade(t)
+	l.deliver(t, burst("x", now.Add(-28*time.Minute), 8*time.Minute, 300, "backup", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess))
+	now = now.Add(2 * time.Hour)
+	l.tick(t) // One record has all of it, and the new stream takes over behind that.
+	want := l.finals(t)
+	require.Len(t, l.rates(t), 1)
+	l.loseSnapshot(t)
+	l.restart(t)
+	require.Equal(t, want, l.finals(t))
+	require.Positive(t, l.rates(t)[0].Revision, "it grew")
+}
+
+// loseSnapshot removes the newest snapshot of the only stream, before which there is
+// another.
+func (l *line) loseSnapshot(t *testing.T) {
+	t.Helper()
+	kept := snapshotsOf(l.engine.o.StateDir, l.engine.list()[0].key)
+	require.Len(t, kept, 2)
+	require.NoError(t, os.Remove(filepath.Join(l.engine.o.StateDir, kept[0])))
 }
 
 // TestLateCountsAreRepeatedAlike restarts in the middle of late deliveries and
