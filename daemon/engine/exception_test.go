@@ -190,6 +190,51 @@ func TestExceptionsAreRepeated(t *testing.T) {
 	require.Equal(t, known, l.engine.Exceptions())
 }
 
+// TestSettingsHoldFromTheNextWatermark changes settings and says something between two
+// watermarks. What is told then costs what it did, in every repetition.
+func TestSettingsHoldFromTheNextWatermark(t *testing.T) {
+	ctx := context.Background()
+	at := midnight(7).Add(14*time.Hour + 8*time.Minute)
+	l := newLine(t, atSix)
+	l.deliver(t, slices.Concat(office(9), nightly(6, 300), nightly(7, 290)))
+	set := l.engine.o.Settings
+	require.NoError(t, l.engine.Configure(ctx, set, nil))
+	l.reach(t, midnight(7))
+	l.except(t, "nightly", insight.ExceptionMute, insight.Scope{Identity: backup, Operation: tagging}, time.Time{}, midnight(60))
+	l.reach(t, at)
+	require.Contains(t, l.ofDay(t, 7).Suppressed, "exception nightly")
+	set.BudgetPerDay = 1
+	require.NoError(t, l.engine.Configure(ctx, set, nil))
+	_, err := l.engine.DeleteException(ctx, "nightly", "ben")
+	require.NoError(t, err)
+	l.reach(t, at) // Nothing is to be carried out, and what was said is heard.
+	require.Empty(t, l.ofDay(t, 7).Suppressed)
+	l.reach(t, at.Add(time.Minute))
+	set.BudgetPerDay = 3
+	require.NoError(t, l.engine.Configure(ctx, set, nil)) // For a watermark that is still to come.
+	l.reach(t, at)
+	require.InDelta(t, 1, l.engine.list()[0].set.BudgetPerDay, 0)
+	want := *l.engine.list()[0].budget
+
+	f := func(bring func(*Engine) error) {
+		t.Helper()
+		store, err := insight.Open(insight.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		o := l.engine.o
+		o.Insights, o.StateDir, o.Settings = store, t.TempDir(), set
+		again, err := New(o)
+		require.NoError(t, err)
+		require.NoError(t, bring(again))
+		require.Equal(t, want, *again.list()[0].budget)
+		require.Equal(t, l.finals(t), (&line{l.log, again, store}).finals(t))
+	}
+	f(func(e *Engine) error { return e.Restore(ctx) })
+	f(func(e *Engine) error { return e.Rebuild(ctx) })
+	require.NoError(t, l.log.Thin(l.log.LastSeq()+1))
+	f(func(e *Engine) error { return e.Rebuild(ctx) })
+}
+
 func TestRestartsBetweenExceptions(t *testing.T) {
 	whole := newLine(t, atSix)
 	excepted(t, whole, func() {})

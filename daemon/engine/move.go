@@ -175,9 +175,8 @@ func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
 		return fmt.Errorf("recording the watermark of %s: %w", s.key, err)
 	}
 	e.tell(s) // What was said stands before the record.
-	if set := e.current(); s.set != set {
-		s.configure(set)
-	}
+	set := e.current()
+	s.await(&set)
 	s.adopt()
 	s.order(seq, to)
 	return nil

@@ -36,15 +36,18 @@ func (p *position) due() bool { return p.done.Before(p.target) || p.flushed != p
 // whole reports whether no minute is final in part.
 func (p *position) whole() bool { return p.done.Equal(p.done.Truncate(time.Minute)) }
 
-// order takes over the next watermark record.
+// order takes over the next record, and with a new watermark the settings that wait for
+// one.
 func (s *stream) order(seq uint64, to time.Time) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
 	p := &s.position
-	if to.Before(p.target) {
+	if to = to.Truncate(time.Minute); to.After(p.target) {
+		s.configure()
+	} else {
 		to = p.target // A watermark never goes back.
 	}
-	p.before, p.target, p.seq = p.target, to.Truncate(time.Minute), seq
+	p.before, p.target, p.seq = p.target, to, seq
 }
 
 func (s *stream) readQuery(from, to time.Time) eventlog.ReadQuery {

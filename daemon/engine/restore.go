@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/insightd/insightd/daemon/event"
 	"github.com/insightd/insightd/daemon/eventlog"
@@ -122,7 +123,7 @@ func (e *Engine) repeat(ctx context.Context, s *stream, steps []step, emit func(
 		}
 		switch c.Kind {
 		case event.ControlConfig:
-			s.configure(*c.set)
+			s.await(c.set)
 		case event.ControlFeedback, event.ControlRebaseline, event.ControlException:
 			s.hear(&c.Control)
 		case event.ControlWatermark:
@@ -153,53 +154,53 @@ func (s *stream) complete(ctx context.Context, emit func([]tsdb.Sample) error) e
 	}
 }
 
-// rebuild moves a new stream to the last watermark that was recorded, with a
-// stop where the settings changed.
+// rebuild moves a new stream to the last watermark that was recorded.
 func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func([]tsdb.Sample) error) error {
-	last := step{}
-	for _, c := range slices.Backward(steps) {
+	seq := uint64(0)
+	for _, c := range steps {
 		if c.Kind == event.ControlWatermark {
-			last = c
-			break
+			seq = c.Seq
 		}
 	}
-	if last.Seq == 0 {
+	if seq == 0 {
 		return nil
 	}
-	stops := []step{}
+	if e.o.Reinterpret != nil {
+		steps = slices.DeleteFunc(slices.Clone(steps), func(c step) bool { return c.Kind == event.ControlConfig })
+	}
+	return s.retrace(ctx, seq, steps, emit)
+}
+
+// retrace moves a new stream through what the log held at a position, up to the last
+// watermark of the steps, and stops where settings changed or something was said. Which
+// watermarks were between may be thinned out: the newest before a change is there, and
+// what was said says its own.
+func (s *stream) retrace(ctx context.Context, seq uint64, steps []step, emit func([]tsdb.Sample) error) error {
+	to := func(t time.Time) error {
+		if t.IsZero() {
+			return nil // Nothing was final.
+		}
+		s.order(seq, t)
+		return s.complete(ctx, emit)
+	}
+	var last time.Time
 	for _, c := range steps {
 		switch {
-		case c.Kind == event.ControlConfig && e.o.Reinterpret == nil:
-			stops = append(stops, c)
-		case said(c.Kind):
-			// The watermark at which it was said may be thinned out.
-			at := step{Control: event.Control{Kind: event.ControlWatermark, Time: c.Time}}
-			stops = append(stops, at, c)
 		case c.Kind == event.ControlWatermark:
-			if n := len(stops); n > 0 && stops[n-1].Kind == event.ControlWatermark {
-				stops[n-1] = c
-			} else {
-				stops = append(stops, c)
+			last = c.Time
+		case c.Kind == event.ControlConfig:
+			if err := to(last); err != nil {
+				return err
 			}
-		}
-	}
-	for _, c := range stops {
-		switch {
-		case c.set != nil:
-			s.configure(*c.set)
-			continue
+			s.await(c.set)
 		case said(c.Kind):
+			if err := to(c.Time); err != nil {
+				return err
+			}
 			s.hear(&c.Control)
-			continue
-		case c.Time.IsZero():
-			continue // It was said before anything was final.
-		}
-		s.order(last.Seq, c.Time)
-		if err := s.complete(ctx, emit); err != nil {
-			return err
 		}
 	}
-	return nil
+	return to(last)
 }
 
 // reopen shows again what the log held after a stream's watermark when it was

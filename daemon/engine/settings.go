@@ -55,8 +55,8 @@ type configData struct {
 	Versions map[string]string `json:"versions,omitempty"`
 }
 
-// Configure puts settings in force for what becomes final from now on, and
-// notes them in the log. versions say what enrichment is made of. It changes
+// Configure puts settings in force for what becomes final from the next watermark
+// on, and notes them in the log. versions say what enrichment is made of. It changes
 // nothing where both are as they were.
 func (e *Engine) Configure(ctx context.Context, s Settings, versions map[string]string) error {
 	if err := s.validate(); err != nil {
@@ -89,11 +89,20 @@ func (e *Engine) current() Settings {
 	return e.settings
 }
 
-// configure puts settings in force for what the stream makes final from now on.
-func (s *stream) configure(set Settings) {
-	s.mtx.Lock()
-	defer s.mtx.Unlock()
-	s.set = set
-	s.counts.set = set
-	s.budget.rate(set.BudgetPerDay)
+// await has settings take effect with the next watermark, live and in every repetition:
+// what was said before that is heard under those of before.
+func (s *stream) await(set *Settings) { s.awaited = set }
+
+// configure puts the settings in force that wait. The caller holds mtx.
+func (s *stream) configure() {
+	if s.awaited == nil {
+		return
+	}
+	set := *s.awaited
+	s.set, s.counts.set, s.awaited = set, set, nil
+	if s.begun {
+		s.budget.rate(set.BudgetPerDay)
+	} else {
+		s.budget = newBudget(set.BudgetPerDay)
+	}
 }

@@ -24,6 +24,7 @@ type stream struct {
 	// mtx guards what the final pass owns, against those who ask.
 	mtx        sync.Mutex
 	set        Settings
+	awaited    *Settings // for the next watermark, or nil
 	symbols    *symbols
 	apis       *apis
 	counts     *counts
