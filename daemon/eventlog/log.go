@@ -61,8 +61,8 @@ type Log struct {
 	pruneMtx sync.Mutex // Held while control records are pruned.
 	thinned  int64      // Bytes of the control records after Thin last worked.
 
-	// mtx guards what follows, and of each segment and buffer what they say. It
-	// is never held while a file is written.
+	// mtx guards what follows, and of each segment and buffer what they say. No file
+	// is written with it; the file that merge made gets its name with it.
 	mtx      sync.Mutex
 	cond     *sync.Cond // A buffer's state changed.
 	closed   bool

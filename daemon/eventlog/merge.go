@@ -58,10 +58,13 @@ func (l *Log) merge(s *segment) error {
 		return err
 	}
 	l.mtx.Lock()
-	err = l.disk.rename(tmp, s.path)
-	if err == nil {
+	// Before the name is that of the new file: who opens it by that name then has to
+	// know that its blocks are not in there.
+	s.dead.Store(true)
+	if err = l.disk.rename(tmp, s.path); err != nil {
+		s.dead.Store(false)
+	} else {
 		l.files.forget(s.path)
-		s.dead.Store(true)
 		delete(l.dirty, s)
 		out.written = s.written
 		l.hours[s.hour].seg = out

@@ -32,7 +32,7 @@ const (
 	indexSuffix    = ".idx"
 )
 
-// errGone is what a reader gets of a segment that retention deleted meanwhile.
+// errGone is what a reader gets of a segment that was deleted or replaced meanwhile.
 var errGone = errors.New("segment was deleted")
 
 type segment struct {
@@ -45,7 +45,7 @@ type segment struct {
 	wmtx sync.Mutex
 	end  int64 // Where the next block goes, guarded by wmtx.
 
-	dead   atomic.Bool            // Set when the segment is deleted.
+	dead   atomic.Bool            // Set before the segment's file is deleted or replaced.
 	reseal atomic.Bool            // Set when a block turned out damaged: the index leaves it out.
 	broken atomic.Pointer[rescue] // Set while the file is given up, until it is written anew.
 
