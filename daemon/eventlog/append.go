@@ -85,7 +85,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event, d Durability) (R
 	return total, nil
 }
 
-// placed is where an event of a batch is until its block is written.
+// placed is where an event is until its block is written.
 type placed struct {
 	b   *buffer
 	row int
@@ -94,8 +94,8 @@ type placed struct {
 // chunk is what appendChunk knows of its events.
 type chunk struct {
 	keys    []eventKey
-	places  []placed // Of those that are to be logged.
-	again   []int    // Duplicates whose original is not durable yet.
+	places  []placed      // The rows that are to be logged.
+	again   []event.Event // What is logged for duplicates whose original is not durable yet.
 	receipt Receipt
 	late    int
 	wrong   int // Whose time is beyond what is kept.
@@ -123,14 +123,14 @@ func (l *Log) take(c *chunk, events []event.Event, known answers, logged, read b
 			hr = l.hourState(hour)
 		}
 		st := l.stream(event.StreamKey{Provider: e.Provider, Account: e.Account})
-		dup, durable, err := l.duplicate(hr, st.id, e.UID, k, known[i], read)
+		was, err := l.duplicate(hr, st.id, e.UID, k, known[i], read)
 		if err != nil {
 			return i, err
 		}
-		if dup {
+		if was.stored {
 			c.receipt.Duplicates++
-			if logged && !durable {
-				c.again = append(c.again, i)
+			if logged && !was.durable {
+				l.logAgain(c, e, was)
 			}
 			continue
 		}
@@ -148,6 +148,24 @@ func (l *Log) take(c *chunk, events []event.Event, known answers, logged, read b
 		}
 	}
 	return len(events), nil
+}
+
+// logAgain has a duplicate logged whose original is not durable, so that it can be
+// answered. Of an original in a buffer that is its row as it is there, number and all:
+// whichever of the two recovery comes upon, the event is the one that questions were
+// answered with and that watermarks cover. An original in a block that was not synced
+// is covered by none that was carried out, since Settle syncs it before: the duplicate
+// gets a number of its own. The caller holds mtx.
+func (l *Log) logAgain(c *chunk, e *event.Event, was original) {
+	if was.b != nil {
+		c.again = append(c.again, was.b.event(was.row))
+		c.places = append(c.places, was.placed)
+		return
+	}
+	l.seq++
+	again := *e
+	again.Seq = l.seq
+	c.again = append(c.again, again)
 }
 
 // appendChunk appends events, at least one, and returns how many.
@@ -185,8 +203,6 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, int, err
 	}
 	events = events[:n]
 	r, again, places := c.receipt, c.again, c.places
-	shadow := l.seq
-	l.seq += uint64(len(again))
 	full := l.frozen()
 	full = append(full, l.relieve()...)
 	l.mtx.Unlock()
@@ -222,14 +238,8 @@ func (l *Log) appendChunk(events []event.Event, d Durability) (Receipt, int, err
 				frame = appendEvent(frame, &events[i])
 			}
 		}
-		for _, i := range again {
-			// A duplicate is answered once it is durable, and its original may not
-			// be: it is logged too, and dropped at recovery where the original is
-			// there.
-			e := events[i]
-			shadow++
-			e.Seq = shadow
-			frame = appendEvent(frame, &e)
+		for i := range again {
+			frame = appendEvent(frame, &again[i])
 		}
 		mem.payload = frame
 		mem.frame = encodeFrame(mem.frame[:cap(mem.frame)], frameEvents, frame, true)

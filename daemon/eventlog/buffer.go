@@ -304,6 +304,27 @@ func (b *buffer) add(e *event.Event, s streamID, t int64, h uint64) int {
 	return row
 }
 
+// event returns a row as an event. It shares the buffer's memory, which is only ever
+// appended to.
+func (b *buffer) event(row int) event.Event {
+	k := b.streams[b.streamOf[row]].id.Value()
+	e := event.Event{UID: b.ids[row], Seq: b.seqs[row], Time: nanoTime(b.times[row]), Provider: k.Provider, Account: k.Account, Raw: b.raws[row]}
+	if ns := b.received.vals[b.received.ids[row]]; ns != 0 {
+		e.Received = nanoTime(ns)
+	}
+	for i := range stringColumns {
+		stringColumns[i].set(&e, b.strs[i].vals[b.strs[i].ids[row]])
+	}
+	for i := range enumColumns {
+		enumColumns[i].set(&e, b.enums[i][row])
+	}
+	e.Source.ASN = uint32(b.asn.vals[b.asn.ids[row]])
+	for _, id := range b.res.ids[b.resOff[row]:b.resOff[row+1]] {
+		e.Resources = append(e.Resources, b.res.vals[id])
+	}
+	return e
+}
+
 // snapshot copies what a reader needs of the buffer, under the log's mutex.
 // What it returns makes the view, outside of the mutex.
 func (b *buffer) snapshot(o *Options) func() *block {

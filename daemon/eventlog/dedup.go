@@ -155,21 +155,27 @@ func (l *Log) cached(hash uint64) *hourState {
 	return l.hours[int64(binary.LittleEndian.Uint64(got))]
 }
 
-// duplicate reports whether an event is stored already, and whether the one
-// that is stored is durable. It looks in the hours that the event's time is in
+// original is what is known of the event that another may be a duplicate of.
+type original struct {
+	stored  bool
+	durable bool
+	placed  // Where it is in a buffer; b is nil where it is in a block.
+}
+
+// duplicate finds the original of an event. It looks in the hours that the event's time is in
 // or near to: in their buffers, then in the filter over their blocks, and only
 // where that knows the id in the blocks around its time. The cache adds ids that
 // were seen lately under another time; what it says is confirmed in the same way. What
 // only blocks know is taken from known; with read they are read, else the error
 // is errUnknown. The caller holds mtx.
-func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (dup, durable bool, err error) {
-	if dup, durable, err = l.inHour(hr, s, uid, k, driftNanos, known, read); dup || err != nil {
-		return dup, durable, err
+func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (original, error) {
+	if was, err := l.inHour(hr, s, uid, k, driftNanos, known, read); was.stored || err != nil {
+		return was, err
 	}
 	for _, drift := range [2]int64{-driftNanos, driftNanos} {
 		if hour := hourOf(k.t + drift); hour != hr.hour {
-			if dup, durable, err = l.inHour(l.hours[hour], s, uid, k, driftNanos, known, read); dup || err != nil {
-				return dup, durable, err
+			if was, err := l.inHour(l.hours[hour], s, uid, k, driftNanos, known, read); was.stored || err != nil {
+				return was, err
 			}
 		}
 	}
@@ -178,34 +184,35 @@ func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known
 
 // inHour looks for an event in one hour, under times that are off by drift at the
 // most.
-func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift int64, known []answer, read bool) (dup, durable bool, err error) {
+func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift int64, known []answer, read bool) (original, error) {
 	if hr == nil {
-		return false, false, nil
+		return original{}, nil
 	}
 	for b := range hr.buffers() {
 		if row := b.find(k.hash, s, uid); row >= 0 {
-			return true, b.logged[row], nil
+			return original{true, b.logged[row], placed{b, row}}, nil
 		}
 	}
 	if hr.seg == nil || len(hr.seg.blocks) == 0 {
-		return false, false, nil
+		return original{}, nil
 	}
 	may, missing := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick)
 	if len(missing) > 0 && !read {
-		return false, false, errUnknown
+		return original{}, errUnknown
 	}
 	for _, lv := range missing {
 		ids, err := l.idsOf(lv.blocks)
 		if err != nil {
-			return false, false, err
+			return original{}, err
 		}
 		l.fill(lv, ids)
 		may = may || ids.has(k.hash)
 	}
 	if !may {
-		return false, false, nil
+		return original{}, nil
 	}
 	var m *blockMeta
+	var err error
 	i := slices.IndexFunc(known, func(a answer) bool {
 		return a.seg == hr.seg && a.drift >= drift && (a.found != nil && !a.found.dead.Load() || a.found == nil && a.blocks == len(hr.seg.blocks))
 	})
@@ -213,16 +220,16 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 	case i >= 0:
 		m = known[i].found
 	case !read:
-		return false, false, errUnknown
+		return original{}, errUnknown
 	default:
 		m, _, err = l.locate(hr.seg.blocks, s, uid, k.hash, k.t, drift)
 	}
 	if err != nil || m == nil {
 		l.m.confirms.WithLabelValues("absent").Inc()
-		return false, false, err
+		return original{}, err
 	}
 	l.m.confirms.WithLabelValues("found").Inc()
-	return true, m.off+m.hdr.length <= hr.seg.synced, nil
+	return original{stored: true, durable: m.off+m.hdr.length <= hr.seg.synced}, nil
 }
 
 // locate finds an event's row among blocks: first in those whose times include

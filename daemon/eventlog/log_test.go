@@ -137,6 +137,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		batch[0].UID += fmt.Sprint(i)
 		_, err := l.Append(ctx, batch, Logged)
 		require.NoError(t, err)
+		require.Equal(t, batch[0], l.hours[l.order[0]].buf.event(0))
 		for range 2 {
 			got, ok, err := l.Get(ctx, batch[0].UID)
 			require.NoError(t, err)
@@ -257,6 +258,48 @@ func TestDuplicateIsDurableBeforeItIsAnswered(t *testing.T) {
 	// A crash of the process: all is there, and nothing twice.
 	r = openTest(t, Options{Dir: copyDir(t, dir)})
 	require.Equal(t, uint64(250), r.Stats().Events)
+}
+
+// TestAnEventKeepsItsNumberOverACrash delivers an event again, a little different,
+// before its original is durable, and after a watermark that covers that: over a
+// crash the event stays what the watermark was carried out with.
+func TestAnEventKeepsItsNumberOverACrash(t *testing.T) {
+	for name, original := range map[string]func(l *Log, events []event.Event){
+		"that can be read again": func(l *Log, events []event.Event) {
+			_, err := l.Append(ctx, events, Replayable)
+			require.NoError(t, err)
+		},
+		"whose logging failed": func(l *Log, events []event.Event) {
+			require.NoError(t, l.events.f.Close())
+			_, err := l.Append(ctx, events, Logged)
+			require.ErrorIs(t, err, os.ErrClosed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := openTest(t, Options{Dir: dir})
+			events := newTraffic(3, 1).events(10, time.Hour)
+			original(l, slices.Clone(events))
+			covered, err := l.AppendControl(ctx, event.Control{Kind: event.ControlWatermark, Stream: keyOf(&events[0]), Time: day0.Add(time.Hour)})
+			require.NoError(t, err)
+			want, err := l.Read(ctx, ReadQuery{MaxSeq: covered, Raw: func(*event.Event) bool { return true }})
+			require.NoError(t, err)
+			require.Len(t, want, 10)
+			for i := range events {
+				events[i].Time, events[i].Received = events[i].Time.Add(time.Second), events[i].Received.Add(time.Minute)
+				events[i].UserAgent, events[i].Raw = "another", []byte("{}")
+			}
+			rec, err := l.Append(ctx, events, Logged)
+			require.NoError(t, err)
+			require.Equal(t, Receipt{Duplicates: 10}, rec)
+			require.True(t, l.settled(), "what is logged is durable, whoever had it logged")
+
+			crash := openTest(t, Options{Dir: copyDir(t, dir)})
+			got, err := crash.Read(ctx, ReadQuery{MaxSeq: covered, Raw: func(*event.Event) bool { return true }})
+			require.NoError(t, err)
+			requireSame(t, want, got)
+		})
+	}
 }
 
 func TestConcurrentAppendsStoreEachEventOnce(t *testing.T) {

@@ -308,12 +308,12 @@ func (l *Log) restore(events []event.Event) (int, error) {
 		hr := l.hourState(hourOf(t))
 		st := l.stream(event.StreamKey{Provider: e.Provider, Account: e.Account})
 		h := hashUID(e.UID)
-		dup, _, err := l.duplicate(hr, st.id, e.UID, eventKey{t: t, hash: h}, nil, true)
+		was, err := l.duplicate(hr, st.id, e.UID, eventKey{t: t, hash: h}, nil, true)
 		if err != nil {
 			l.mtx.Unlock()
 			return n, err
 		}
-		if dup {
+		if was.stored {
 			continue
 		}
 		b, row := l.insert(hr, st, e, t, h)
