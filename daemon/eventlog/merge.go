@@ -21,7 +21,8 @@ func (l *Log) small(m *blockMeta) bool {
 // that delivers little and flushes often, or a folder that is sorted by region:
 // small blocks compress worse and are slower to search. The new file replaces
 // the old at once; a crash leaves one or the other. Positions, versions and
-// bytes of the events stay.
+// bytes of the events stay. A segment with damage is left as it is, so that what can
+// be read of it can be, and nothing is taken for whole that is not.
 func (l *Log) merge(s *segment) error {
 	s.wmtx.Lock()
 	defer s.wmtx.Unlock()
@@ -32,7 +33,7 @@ func (l *Log) merge(s *segment) error {
 	n := 0
 	for _, m := range blocks {
 		if m.dead.Load() {
-			return nil // What is left of a damaged file is not moved.
+			return nil
 		}
 		if l.small(m) {
 			n++
@@ -45,6 +46,9 @@ func (l *Log) merge(s *segment) error {
 	out, err := l.writeMerged(tmp, s, blocks)
 	if err != nil {
 		l.disk.discard(tmp)
+		if isCorrupt(err) {
+			return nil // Which was told.
+		}
 		return fmt.Errorf("merging blocks of segment %q: %w", s.path, err)
 	}
 	// The old index would be taken for one of the new file.
@@ -82,7 +86,8 @@ func (l *Log) merge(s *segment) error {
 	return l.disk.syncDir(dir)
 }
 
-// writeMerged writes the new file and returns its segment.
+// writeMerged writes the new file and returns its segment. It tells of damage that it
+// comes upon, and ends.
 func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment, error) {
 	f, err := l.disk.open(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -118,9 +123,13 @@ func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment
 		return nil
 	}
 	for _, m := range blocks {
+		from := &block{hdr: m.hdr, src: m}
 		if !l.small(m) {
-			p := make([]byte, m.hdr.length)
-			if _, err := m.ReadAt(p, 0); err != nil {
+			p, err := from.readAt(0, int(m.hdr.length))
+			if err != nil {
+				if isCorrupt(err) {
+					l.damagedBlock(m, err)
+				}
 				return nil, err
 			}
 			out.blocks = append(out.blocks, &blockMeta{seg: out, off: out.end, hdr: m.hdr})
@@ -135,7 +144,10 @@ func (l *Log) writeMerged(tmp string, s *segment, blocks []*blockMeta) (*segment
 			b = &buffer{hour: s.hour}
 			open[v] = b
 		}
-		if err := addBlock(b, &block{hdr: m.hdr, src: m}); err != nil {
+		if err := addBlock(b, from); err != nil {
+			if isCorrupt(err) {
+				l.damagedBlock(m, err)
+			}
 			return nil, err
 		}
 		if len(b.times) >= l.o.BlockEvents || b.rawBytes >= maxBlockRaw {

@@ -1,6 +1,8 @@
 package eventlog
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,4 +50,56 @@ func TestReaderOfAMergedHourIsNotGivenTheNewFile(t *testing.T) {
 	got, err := l.Read(ctx, ReadQuery{})
 	require.NoError(t, err)
 	requireSame(t, inOrder(events, false), got)
+}
+
+// TestDamagedHoursAreSealed damages a small block: the hour is not merged, and gets
+// its index, so that the next Open loses no more than the damage did.
+func TestDamagedHoursAreSealed(t *testing.T) {
+	for name, c := range map[string]struct {
+		section columnID
+		left    int // Events.
+		raw     int // Of them those with their raw record.
+	}{
+		"a raw frame": {colRaw, 300, 270},
+		"a column":    {colUserAgent, 270, 270},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := openTest(t, Options{Dir: dir, BlockEvents: 200})
+			scattered(t, l)
+			seg := l.hours[l.order[0]].seg
+			m := seg.blocks[3]
+			flip(t, seg.path, m.off+m.hdr.body+m.hdr.section(c.section).off+30)
+			for range 2 { // The second time there is nothing to do.
+				require.NoError(t, l.seal(muchLater))
+				require.FileExists(t, indexPath(seg.path))
+				require.Same(t, seg, l.hours[l.order[0]].seg)
+				require.Equal(t, uint64(1), l.Stats().Corruptions)
+			}
+			left, err := filepath.Glob(seg.path + ".*")
+			require.NoError(t, err)
+			require.Empty(t, left)
+			for _, l := range []*Log{l, openTest(t, Options{Dir: copyDir(t, dir)})} {
+				got, err := l.Read(ctx, ReadQuery{Raw: func(*event.Event) bool { return true }})
+				require.NoError(t, err)
+				require.Len(t, got, c.left)
+				got = slices.DeleteFunc(got, func(e event.Event) bool { return len(e.Raw) == 0 })
+				require.Len(t, got, c.raw)
+			}
+		})
+	}
+}
+
+// flip damages one byte of a file.
+func flip(t testing.TB, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer f.Close()
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	require.NoError(t, err)
+	b[0] ^= 0xFF
+	_, err = f.WriteAt(b, at)
+	require.NoError(t, err)
 }
