@@ -46,8 +46,27 @@ func keysOf(events []event.Event) []eventKey {
 	return keys
 }
 
-// answers is what the blocks say of the events of a batch, by their index.
-type answers map[int][]answer
+// answers is what the disk says of the events of a batch, by their index. It is nil
+// where the disk was not asked.
+type answers map[int]*lookedUp
+
+// of returns the entry of an event, made where it is new.
+func (a answers) of(i int) *lookedUp {
+	k := a[i]
+	if k == nil {
+		k = &lookedUp{}
+		a[i] = k
+	}
+	return k
+}
+
+// lookedUp is what the disk says of an event.
+type lookedUp struct {
+	blocks []answer
+	// absent are the levels that do not know its id. They were not in memory, and need
+	// not stay there: a level that was read from the disk gets no further ids.
+	absent []*filterLevel
+}
 
 // answer is what the first blocks of a segment say of an event.
 type answer struct {
@@ -57,82 +76,95 @@ type answer struct {
 	found  *blockMeta // The block that has it, or nil.
 }
 
+// question is whether an hour has an event.
+type question struct {
+	i      int // The event's index in the batch.
+	seg    *segment
+	blocks []*blockMeta
+	drift  int64
+}
+
 // lookUp asks the disk what take will need to know, without the mutex: a slow
-// disk holds up who has to ask it, and nobody else. It loads what it needs of the id
-// filters of the hours that the events are in, and looks in their blocks for the
-// events that the filters know. With all it does so for the hours under which the
-// cache knows an event too, whatever its time.
+// disk holds up who has to ask it, and nobody else. Where levels of the id filters of
+// the hours that the events are in are not in memory it makes them, one after the
+// other, and asks each about all events that need it at once. It looks in the blocks
+// for the events that the filters know. With all it does so for the hours under which
+// the cache knows an event too, whatever its time.
 func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, error) {
-	type question struct {
-		i      int
-		seg    *segment
-		blocks []*blockMeta
-		drift  int64
-	}
 	var ask []question
-	for range 2 {
-		ask = ask[:0]
-		missing := map[*filterLevel]struct{}{}
-		l.mtx.Lock()
-		l.tick++
-		var hr, before, after *hourState
-		hour := int64(-1)
-		for i := range keys {
-			k := &keys[i]
-			if k.wrong {
+	var missing map[*filterLevel][]question
+	l.mtx.Lock()
+	l.tick++
+	var hr, before, after *hourState
+	hour := int64(-1)
+	for i := range keys {
+		k := &keys[i]
+		if k.wrong {
+			continue
+		}
+		if h := hourOf(k.t); h != hour {
+			hour = h
+			hr, before, after = l.hours[h], l.hours[h-1], l.hours[h+1]
+		}
+		for n, hr := range [4]*hourState{hr, near(before, k.t, -driftNanos), near(after, k.t, driftNanos), nil} {
+			if n == 3 && all {
+				hr = l.cached(k.hash)
+			}
+			if hr == nil || hr.seg == nil || len(hr.seg.blocks) == 0 {
 				continue
 			}
-			if h := hourOf(k.t); h != hour {
-				hour = h
-				hr, before, after = l.hours[h], l.hours[h-1], l.hours[h+1]
+			q := question{i, hr.seg, hr.seg.blocks, driftNanos}
+			if n == 3 {
+				q.drift = anyDrift
 			}
-			for n, hr := range [4]*hourState{hr, near(before, k.t, -driftNanos), near(after, k.t, driftNanos), nil} {
-				if n == 3 && all {
-					hr = l.cached(k.hash)
-				}
-				if hr == nil || hr.seg == nil || len(hr.seg.blocks) == 0 {
-					continue
-				}
-				q := question{i, hr.seg, hr.seg.blocks, driftNanos}
-				if n == 3 {
-					q.drift = anyDrift
-				}
-				may, levels := l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick)
-				if may {
-					ask = append(ask, q)
-				}
-				for _, lv := range levels {
-					missing[lv] = struct{}{}
-				}
+			may, levels := l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick)
+			if may {
+				ask = append(ask, q)
 			}
-		}
-		l.mtx.Unlock()
-		if len(missing) == 0 {
-			break
-		}
-		for lv := range missing {
-			if err := l.loadLevel(lv); err != nil {
-				return nil, err
+			for _, lv := range levels {
+				if missing == nil {
+					missing = map[*filterLevel][]question{}
+				}
+				missing[lv] = append(missing[lv], q)
 			}
 		}
 	}
-	if len(ask) == 0 {
+	l.mtx.Unlock()
+	if len(ask)+len(missing) == 0 {
 		return nil, nil
 	}
-	known := make(answers, len(ask))
+	out := answers{}
+	for lv, qs := range missing {
+		ids, err := l.loadLevel(lv)
+		if errors.Is(err, errGone) {
+			continue // It was merged, or deleted: take finds no answer and another filter is asked.
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range qs {
+			if ids.has(keys[q.i].hash) {
+				ask = append(ask, q)
+			} else {
+				k := out.of(q.i)
+				k.absent = append(k.absent, lv)
+			}
+		}
+	}
 	for _, q := range ask {
 		e := &events[q.i]
 		s := unique.Make(event.StreamKey{Provider: e.Provider, Account: e.Account})
 		m, _, err := l.locate(q.blocks, s, e.UID, keys[q.i].hash, keys[q.i].t, q.drift)
 		if errors.Is(err, errGone) {
-			continue // It was merged, or deleted: take finds no answer and it is asked again.
+			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		known[q.i] = append(known[q.i], answer{q.seg, len(q.blocks), q.drift, m})
+		k := out.of(q.i)
+		k.blocks = append(k.blocks, answer{q.seg, len(q.blocks), q.drift, m})
 	}
-	return known, nil
+	return out, nil
 }
 
 // near returns the hour where a time that is off by drift falls in it.
@@ -168,7 +200,7 @@ type original struct {
 // were seen lately under another time; what it says is confirmed in the same way. What
 // only blocks know is taken from known; with read they are read, else the error
 // is errUnknown. The caller holds mtx.
-func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known []answer, read bool) (original, error) {
+func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known *lookedUp, read bool) (original, error) {
 	if was, err := l.inHour(hr, s, uid, k, driftNanos, known, read); was.stored || err != nil {
 		return was, err
 	}
@@ -184,7 +216,7 @@ func (l *Log) duplicate(hr *hourState, s streamID, uid string, k eventKey, known
 
 // inHour looks for an event in one hour, under times that are off by drift at the
 // most.
-func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift int64, known []answer, read bool) (original, error) {
+func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift int64, known *lookedUp, read bool) (original, error) {
 	if hr == nil {
 		return original{}, nil
 	}
@@ -197,31 +229,38 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 		return original{}, nil
 	}
 	may, missing := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick)
-	if len(missing) > 0 && !read {
+	var blocks []answer
+	if known != nil {
+		blocks = known.blocks
+		missing = slices.DeleteFunc(missing, func(lv *filterLevel) bool { return slices.Contains(known.absent, lv) })
+	}
+	if !may && len(missing) == 0 {
+		return original{}, nil
+	}
+	i := slices.IndexFunc(blocks, func(a answer) bool {
+		return a.seg == hr.seg && a.drift >= drift && (a.found != nil && !a.found.dead.Load() || a.found == nil && a.blocks == len(hr.seg.blocks))
+	})
+	if i < 0 && !read {
 		return original{}, errUnknown
 	}
-	for _, lv := range missing {
-		ids, err := l.idsOf(lv.blocks)
-		if err != nil {
-			return original{}, err
+	if i < 0 && !may {
+		for _, lv := range missing {
+			ids, err := l.idsOf(lv.blocks)
+			if err != nil {
+				return original{}, err
+			}
+			l.fill(lv, ids)
+			may = may || ids.has(k.hash)
 		}
-		l.fill(lv, ids)
-		may = may || ids.has(k.hash)
-	}
-	if !may {
-		return original{}, nil
+		if !may {
+			return original{}, nil
+		}
 	}
 	var m *blockMeta
 	var err error
-	i := slices.IndexFunc(known, func(a answer) bool {
-		return a.seg == hr.seg && a.drift >= drift && (a.found != nil && !a.found.dead.Load() || a.found == nil && a.blocks == len(hr.seg.blocks))
-	})
-	switch {
-	case i >= 0:
-		m = known[i].found
-	case !read:
-		return original{}, errUnknown
-	default:
+	if i >= 0 {
+		m = blocks[i].found
+	} else {
 		m, _, err = l.locate(hr.seg.blocks, s, uid, k.hash, k.t, drift)
 	}
 	if err != nil || m == nil {
@@ -280,31 +319,32 @@ func (l *Log) dropFilter(hr *hourState) {
 	hr.filter = nil
 }
 
-// loadLevel makes a level of a filter from the ids of its blocks, where it is not
-// loaded. One that is not loaded gets no further blocks.
-func (l *Log) loadLevel(lv *filterLevel) error {
+// loadLevel returns the ids of a level, which it makes from its blocks where it is not
+// in memory.
+func (l *Log) loadLevel(lv *filterLevel) (fine, error) {
 	l.filterMtx.Lock()
 	defer l.filterMtx.Unlock()
 	l.mtx.Lock()
-	needed := lv.ids == nil && !lv.gone
+	ids, gone := lv.ids, lv.gone
 	l.mtx.Unlock()
-	if !needed {
-		return nil
+	if gone {
+		return nil, errGone
+	}
+	if ids != nil {
+		return ids, nil
 	}
 	ids, err := l.idsOf(lv.blocks)
-	if errors.Is(err, errGone) {
-		return nil // They were merged, or deleted: who asks again asks another filter.
-	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l.mtx.Lock()
 	defer l.mtx.Unlock()
 	l.fill(lv, ids)
-	return nil
+	return ids, nil
 }
 
-// fill puts a level that was read into its filter. The caller holds mtx.
+// fill puts a level that was read into its filter. It gets no further blocks, not when
+// it is in memory either. The caller holds mtx.
 func (l *Log) fill(lv *filterLevel, ids fine) {
 	if lv.ids != nil || lv.gone {
 		return
@@ -340,8 +380,9 @@ func (l *Log) idsOf(blocks []*blockMeta) (fine, error) {
 	return f, nil
 }
 
-// filterGrace is for how many batches a level that was asked stays, whatever memory
-// that takes: a batch that asks many makes them once.
+// filterGrace is for how many passes of lookUp, whosever they are, a level that was
+// asked stays, whatever memory that takes: what each batch of a source asks is made
+// once.
 const filterGrace = 4
 
 // evictFilters takes the levels out of memory that were asked longest ago, until

@@ -76,6 +76,65 @@ func TestSlowDiskHoldsUpWhoAsksIt(t *testing.T) {
 	}
 }
 
+// TestBatchOfManyHoursReadsEachFilterOnce appends a batch whose hours have more filters
+// than memory holds, while others append: the disk is read as often as there are
+// filters, and never while everybody waits.
+func TestBatchOfManyHoursReadsEachFilterOnce(t *testing.T) {
+	const hours, rows = 24, 50
+	dir := t.TempDir()
+	l, err := Open(Options{Dir: dir, BlockEvents: rows})
+	require.NoError(t, err)
+	g := newTraffic(5, 1)
+	var stored []event.Event
+	for h := range hours {
+		batch := g.events(rows, 30*time.Minute)
+		for i := range batch {
+			batch[i].Time = batch[i].Time.Add(time.Duration(h) * time.Hour)
+		}
+		_, err := l.Append(ctx, batch, Logged)
+		require.NoError(t, err)
+		stored = append(stored, batch[0])
+	}
+	require.NoError(t, l.Close())
+	third := int64(8*len(newFine(rows))) * hours / 3
+	l = openTest(t, Options{Dir: dir, BlockEvents: rows, CacheBytes: 1, DedupBytes: int(2 * third)})
+	var reads, under int
+	others := day0.Add(100 * time.Hour)
+	hook := func(string) {
+		if !l.mtx.TryLock() {
+			under++
+			return
+		}
+		l.mtx.Unlock()
+		reads++
+		for range 2 * filterGrace {
+			others = others.Add(time.Hour)
+			if _, err := l.Append(ctx, []event.Event{g.event(others)}, Replayable); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	l.mtx.Lock()
+	l.disk.reading = hook
+	l.mtx.Unlock()
+	var batch []event.Event
+	for h := range hours {
+		batch = append(batch, g.event(day0.Add(time.Duration(h)*time.Hour+10*time.Minute)))
+	}
+	r, err := l.Append(ctx, batch, Replayable)
+	require.NoError(t, err)
+	require.Equal(t, Receipt{Accepted: hours}, r)
+	require.Zero(t, under)
+	require.Equal(t, hours, reads)
+	require.LessOrEqual(t, l.filters, third+int64(8*len(newFine(rows))))
+
+	// What was stored is found all the same.
+	r, err = l.Append(ctx, stored, Replayable)
+	require.NoError(t, err)
+	require.Equal(t, Receipt{Duplicates: hours}, r)
+	require.Zero(t, under)
+}
+
 // TestTimesThatDiffer delivers events again with another time.
 func TestTimesThatDiffer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")

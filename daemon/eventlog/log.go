@@ -82,7 +82,7 @@ type Log struct {
 	floor    int64               // Events before it are refused, in nanoseconds.
 	controls []event.Control     // Of a log without a write-ahead log.
 	filters  int64               // Bytes of the hours' id filters in memory.
-	tick     uint64              // Counts the batches that ask filters.
+	tick     uint64              // Counts the passes over batches that ask filters.
 }
 
 // hourState is one hour of event time.
