@@ -380,7 +380,7 @@ func (l *Log) idsOf(blocks []*blockMeta) (fine, error) {
 	return f, nil
 }
 
-// filterGrace is for how many passes of lookUp, whosever they are, a level that was
+// filterGrace is for how many passes over batches, whosever they are, a level that was
 // asked stays, whatever memory that takes: what each batch of a source asks is made
 // once.
 const filterGrace = 4

@@ -76,6 +76,26 @@ func TestSlowDiskHoldsUpWhoAsksIt(t *testing.T) {
 	}
 }
 
+// TestRecoveredEventsTakeNoMoreFiltersThanTheyMay restores events of many hours, as
+// recovery and decoding anew do.
+func TestRecoveredEventsTakeNoMoreFiltersThanTheyMay(t *testing.T) {
+	const most = 32 << 10
+	l := openTest(t, Options{NoSync: true, BlockEvents: 50, DedupBytes: 2 * most})
+	g := newTraffic(5, 1)
+	for h := range 100 {
+		batch := g.events(50, 30*time.Minute)
+		for i := range batch {
+			batch[i].Time = batch[i].Time.Add(time.Duration(h) * time.Hour)
+			batch[i].Seq = uint64(h*50 + i + 1)
+		}
+		n, err := l.restore(batch)
+		require.NoError(t, err)
+		require.Equal(t, 50, n)
+	}
+	require.Equal(t, 100, l.Stats().Blocks)
+	require.LessOrEqual(t, l.filters, int64(most))
+}
+
 // TestBatchOfManyHoursReadsEachFilterOnce appends a batch whose hours have more filters
 // than memory holds, while others append: the disk is read as often as there are
 // filters, and never while everybody waits.

@@ -296,6 +296,7 @@ func (l *Log) recoverEvents() error {
 // that it was given then.
 func (l *Log) restore(events []event.Event) (int, error) {
 	l.mtx.Lock()
+	l.tick++ // It is a pass that asks filters, as lookUp is.
 	floor := l.floorAt(l.o.Now())
 	n := 0
 	for i := range events {
