@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"time"
 	"unique"
@@ -18,6 +19,14 @@ const driftNanos = int64(time.Minute)
 
 // anyDrift is for an id that the cache knows, whatever the time it had.
 const anyDrift = int64(100 * 365 * 24 * time.Hour)
+
+// around returns the span of times that are off from t by drift at the most.
+func around(t, drift int64) (from, to int64) {
+	if t > math.MaxInt64-drift {
+		return t - drift, math.MaxInt64
+	}
+	return t - drift, t + drift
+}
 
 // maxLookUps is how often blocks are asked without the mutex before they are
 // asked with it.
@@ -117,7 +126,8 @@ func (l *Log) lookUp(events []event.Event, keys []eventKey, all bool) (answers, 
 			if n == 3 {
 				q.drift = anyDrift
 			}
-			may, levels := l.filterOf(hr).ask(k.hash, k.t-q.drift, k.t+q.drift, l.tick)
+			from, to := around(k.t, q.drift)
+			may, levels := l.filterOf(hr).ask(k.hash, from, to, l.tick)
 			if may {
 				ask = append(ask, q)
 			}
@@ -228,7 +238,8 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 	if hr.seg == nil || len(hr.seg.blocks) == 0 {
 		return original{}, nil
 	}
-	may, missing := l.filterOf(hr).ask(k.hash, k.t-drift, k.t+drift, l.tick)
+	from, to := around(k.t, drift)
+	may, missing := l.filterOf(hr).ask(k.hash, from, to, l.tick)
 	var blocks []answer
 	if known != nil {
 		blocks = known.blocks
@@ -274,9 +285,10 @@ func (l *Log) inHour(hr *hourState, s streamID, uid string, k eventKey, drift in
 // locate finds an event's row among blocks: first in those whose times include
 // its own, then in those that are within drift of it.
 func (l *Log) locate(blocks []*blockMeta, s streamID, uid string, h uint64, t, drift int64) (*blockMeta, int, error) {
-	for _, around := range []bool{true, false} {
+	from, to := around(t, drift)
+	for _, within := range []bool{true, false} {
 		for _, m := range blocks {
-			if (m.hdr.mint <= t && t <= m.hdr.maxt) != around || m.dead.Load() || m.hdr.mint-drift > t || t > m.hdr.maxt+drift {
+			if (m.hdr.mint <= t && t <= m.hdr.maxt) != within || m.dead.Load() || m.hdr.mint > to || m.hdr.maxt < from {
 				continue
 			}
 			b := l.cache.get(m)

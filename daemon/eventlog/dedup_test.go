@@ -195,6 +195,23 @@ func TestTimesThatDiffer(t *testing.T) {
 	require.Equal(t, uint64(400), l.Stats().Events)
 }
 
+// TestTimesFarAheadThatDiffer delivers an event of the last year that the log keeps
+// again, with another time that the cache knows it under.
+func TestTimesFarAheadThatDiffer(t *testing.T) {
+	l := openTest(t, Options{})
+	e := newTraffic(3, 1).event(time.Date(2261, 12, 31, 23, 10, 0, 0, time.UTC))
+	_, err := l.Append(ctx, []event.Event{e}, Logged)
+	require.NoError(t, err)
+	require.NoError(t, l.Flush(ctx))
+	for _, by := range []time.Duration{10 * time.Minute, 49*time.Minute + 59*time.Second, -1000 * time.Hour} {
+		again := e
+		again.Time = e.Time.Add(by)
+		r, err := l.Append(ctx, []event.Event{again}, Logged)
+		require.NoError(t, err)
+		require.Equal(t, Receipt{Duplicates: 1}, r)
+	}
+}
+
 // TestFiltersTakeNoMoreMemoryThanTheyMay appends what is near to two hours, whose
 // filters take more memory than there is: what each batch asks stays, since making it
 // anew reads ids from the disk, and what nobody asks goes, and comes back.
