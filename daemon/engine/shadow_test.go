@@ -125,7 +125,7 @@ func (l *line) remade(t *testing.T) {
 	for _, f := range s.families {
 		f.SetThreshold(99)
 	}
-	require.True(t, l.engine.beginShadow(context.Background(), s, l.engine.o.Now()))
+	require.True(t, l.engine.beginShadow(context.Background(), s, l.engine.o.Now(), "a test"))
 	require.NoError(t, s.complete(context.Background(), func([]tsdb.Sample) error { return nil }))
 	l.engine.shadows.Wait()
 }
