@@ -183,7 +183,7 @@ func TestExceptionsAreRepeated(t *testing.T) {
 	require.Equal(t, known, rebuilt.engine.Exceptions())
 
 	s := l.engine.list()[0]
-	fresh, err := l.engine.freshStream(ctx, s.key, s.set, l.log.LastSeq()+1, s.position.target)
+	fresh, err := l.engine.freshStream(ctx, s.key, l.log.LastSeq()+1, s.position.target)
 	require.NoError(t, err)
 	l.engine.swap(s, fresh)
 	require.Equal(t, want, l.finals(t))

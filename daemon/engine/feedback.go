@@ -249,20 +249,6 @@ func (e *Engine) tell(s *stream) {
 	}
 }
 
-// saidOf lists what was said of a stream before a position, in order.
-func (e *Engine) saidOf(key event.StreamKey, before uint64) []event.Control {
-	var out []event.Control
-	for c := range e.o.Log.ControlsSince(0) {
-		if c.Seq >= before {
-			break
-		}
-		if of, ok := forStream(c, key); ok {
-			out = append(out, of)
-		}
-	}
-	return out
-}
-
 // Feedback lists what was said of an insight, the newest first.
 func (e *Engine) Feedback(id string) []insight.Feedback {
 	list := e.book.of(id)

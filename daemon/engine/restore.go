@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -55,14 +55,14 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 	for c := range e.o.Log.ControlsSince(0) {
 		switch c.Kind {
 		case event.ControlConfig:
-			var data configData
-			if err := json.Unmarshal(c.Data, &data); err != nil {
+			set, err := settingsOf(&c)
+			if err != nil {
 				e.o.Logger.Warn("A configuration in the event log cannot be read; the one before stays in force", "seq", c.Seq, "err", err)
 				continue
 			}
 			e.noted = string(c.Data)
 			for k := range out {
-				out[k] = append(out[k], step{c, &data.Settings})
+				out[k] = append(out[k], step{c, set})
 			}
 		case event.ControlRules:
 			e.recallRules(&c)
@@ -84,6 +84,29 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 		}
 	}
 	return out
+}
+
+// stepsOf yields the control records after one position and before another as one
+// stream sees them.
+func (e *Engine) stepsOf(key event.StreamKey, after, before uint64) iter.Seq[step] {
+	return func(yield func(step) bool) {
+		for c := range e.o.Log.ControlsSince(after) {
+			if c.Seq >= before {
+				return
+			}
+			st, ok := step{Control: c}, c.Stream == key
+			switch {
+			case c.Kind == event.ControlConfig:
+				set, err := settingsOf(&c)
+				st.set, ok = set, err == nil // It was told at the start.
+			case said(c.Kind):
+				st.Control, ok = forStream(c, key)
+			}
+			if ok && !yield(st) {
+				return
+			}
+		}
+	}
 }
 
 // Restore brings the streams from their snapshots to where they were: the

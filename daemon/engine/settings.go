@@ -55,6 +55,15 @@ type configData struct {
 	Versions map[string]string `json:"versions,omitempty"`
 }
 
+// settingsOf reads the settings of a config record.
+func settingsOf(c *event.Control) (*Settings, error) {
+	var d configData
+	if err := json.Unmarshal(c.Data, &d); err != nil {
+		return nil, err
+	}
+	return &d.Settings, nil
+}
+
 // Configure puts settings in force for what becomes final from the next watermark
 // on, and notes them in the log. versions say what enrichment is made of. It changes
 // nothing where both are as they were.

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -132,7 +134,7 @@ func (e *Engine) reconsider(ctx context.Context, s *stream, emit func([]tsdb.Sam
 func (e *Engine) beginShadow(ctx context.Context, s *stream, now time.Time, reason string) bool {
 	e.controlMtx.Lock()
 	defer e.controlMtx.Unlock()
-	target, set := s.position.target, s.set
+	target := s.position.target
 	seq, err := e.o.Log.AppendControl(ctx, event.Control{Kind: event.ControlRebuild, Stream: s.key, Time: target})
 	if err != nil {
 		e.o.Logger.Error("Recording that models are made anew", "stream", s.key, "err", err)
@@ -146,32 +148,22 @@ func (e *Engine) beginShadow(ctx context.Context, s *stream, now time.Time, reas
 	e.o.Logger.Info("Making models and insights anew", "stream", s.key, "reason", sh.reason)
 	e.shadows.Go(func() {
 		defer close(sh.done)
-		sh.fresh, sh.err = e.freshStream(e.shadowing, s.key, set, seq, target)
+		sh.fresh, sh.err = e.freshStream(e.shadowing, s.key, seq, target)
 	})
 	return true
 }
 
-// freshStream makes a stream anew from everything that the log held at a
-// position, up to a watermark. What it finds is kept with it.
-func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, set Settings, seq uint64, target time.Time) (*stream, error) {
-	fresh := newStream(key, &e.o, set)
+// freshStream makes a stream anew from everything that the log held at a position, up
+// to a watermark, under the settings that were in force. What it finds is kept with it.
+func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, seq uint64, target time.Time) (*stream, error) {
+	fresh := newStream(key, &e.o, e.o.Settings)
 	fresh.insights = newCollected()
-	to := func(t time.Time) error {
-		fresh.order(seq, t)
-		if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
-			return fmt.Errorf("making %s anew: %w", key, err)
-		}
-		return nil
+	steps := slices.AppendSeq([]step{}, e.stepsOf(key, 0, seq))
+	steps = append(steps, step{Control: event.Control{Kind: event.ControlWatermark, Time: target}})
+	if err := fresh.retrace(ctx, seq, steps, func([]tsdb.Sample) error { return nil }); err != nil {
+		return nil, fmt.Errorf("making %s anew: %w", key, err)
 	}
-	for _, c := range e.saidOf(key, seq) {
-		if !c.Time.IsZero() {
-			if err := to(c.Time); err != nil {
-				return nil, err
-			}
-		}
-		fresh.hear(&c)
-	}
-	return fresh, to(target)
+	return fresh, nil
 }
 
 // relearn is the making of a stream that a restart repeats: the old one carries out the
@@ -181,7 +173,7 @@ func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64, emit func([
 	if err := s.complete(ctx, emit); err != nil {
 		return nil, err
 	}
-	fresh, err := e.freshStream(ctx, s.key, s.set, seq, s.position.target)
+	fresh, err := e.freshStream(ctx, s.key, seq, s.position.target)
 	if err != nil {
 		return nil, err
 	}
@@ -191,20 +183,17 @@ func (e *Engine) relearn(ctx context.Context, s *stream, seq uint64, emit func([
 
 // takeOver brings a new stream to where the old one is and puts it in force.
 func (e *Engine) takeOver(ctx context.Context, s, fresh *stream) error {
-	for c := range e.o.Log.ControlsSince(fresh.position.seq) {
-		of, told := forStream(c, s.key)
+	for c := range e.stepsOf(s.key, fresh.position.seq, math.MaxUint64) {
 		switch {
-		case told && c.Seq <= s.reviews.heard:
-			fresh.hear(&of)
-			continue
-		case c.Stream != s.key:
-			continue
-		case c.Kind != event.ControlWatermark || c.Seq > s.position.seq:
-			continue
-		}
-		fresh.order(c.Seq, c.Time)
-		if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
-			return err
+		case c.Kind == event.ControlConfig:
+			fresh.await(c.set)
+		case said(c.Kind) && c.Seq <= s.reviews.heard:
+			fresh.hear(&c.Control)
+		case c.Kind == event.ControlWatermark && c.Seq <= s.position.seq:
+			fresh.order(c.Seq, c.Time)
+			if err := fresh.complete(ctx, func([]tsdb.Sample) error { return nil }); err != nil {
+				return err
+			}
 		}
 	}
 	e.swap(s, fresh)

@@ -207,6 +207,51 @@ func TestASwapSaysWhatItsRepetitionSays(t *testing.T) {
 	require.Positive(t, l.rates(t)[0].Revision, "it grew")
 }
 
+// TestANewStreamJudgesUnderTheSettingsOfThen changes settings while a stream is made anew.
+// What the new one says is the same live, after a restart, in a rebuild, and where the
+// stream is made anew once more.
+func TestANewStreamJudgesUnderTheSettingsOfThen(t *testing.T) {
+	ctx := context.Background()
+	now := epoch.Add(8 * 24 * time.Hour)
+	l := newLine(t, func(o *Options) { o.Now = func() time.Time { return now } })
+	require.NoError(t, l.engine.Configure(ctx, l.engine.o.Settings, nil))
+	attack := func(prefix string, at time.Time) []event.Event {
+		return burst(prefix, at, 8*time.Minute, 300, "backup", "s3.amazonaws.com", "PutBucketTagging", event.OutcomeSuccess)
+	}
+	l.deliverBefore(t, office(9), now)
+	l.deliver(t, attack("o", now.Add(-10*time.Hour)))
+	l.tick(t)
+	l.remade(t)
+	set := l.engine.o.Settings
+	set.Labels = &Labels{Identities: []IdentityLabel{{Pattern: "*:user/backup", Label: "admin"}}}
+	require.NoError(t, l.engine.Configure(ctx, set, nil))
+	l.deliver(t, attack("x", now.Add(-28*time.Minute)))
+	old := l.engine.list()[0]
+	now = now.Add(2 * time.Hour)
+	l.tick(t) // One record has all of it, and the new stream takes over behind that.
+	require.NotSame(t, old, l.engine.list()[0])
+	require.Len(t, l.rates(t), 2)
+	require.Empty(t, l.rates(t)[0].IdentityLabels)
+	require.Equal(t, []string{"admin"}, l.rates(t)[1].IdentityLabels)
+	want := l.finals(t)
+
+	l.loseSnapshot(t)
+	l.restart(t)
+	require.Equal(t, want, l.finals(t))
+	l.remade(t)
+	l.tick(t)
+	require.Equal(t, want, l.finals(t))
+	store, err := insight.Open(insight.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	o := l.engine.o
+	o.Insights, o.StateDir = store, t.TempDir()
+	rebuilt, err := New(o)
+	require.NoError(t, err)
+	require.NoError(t, rebuilt.Rebuild(ctx))
+	require.Equal(t, want, (&line{l.log, rebuilt, store}).finals(t))
+}
+
 // loseSnapshot removes the newest snapshot of the only stream, before which there is
 // another.
 func (l *line) loseSnapshot(t *testing.T) {
