@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/insightd/insightd/daemon/event"
@@ -158,12 +159,24 @@ func (e *Engine) beginShadow(ctx context.Context, s *stream, now time.Time, reas
 func (e *Engine) freshStream(ctx context.Context, key event.StreamKey, seq uint64, target time.Time) (*stream, error) {
 	fresh := newStream(key, &e.o, e.o.Settings)
 	fresh.insights = newCollected()
+	fresh.counts.stored = e.storedBeside(key)
 	steps := slices.AppendSeq([]step{}, e.stepsOf(key, 0, seq))
 	steps = append(steps, step{Control: event.Control{Kind: event.ControlWatermark, Time: target}})
 	if err := fresh.retrace(ctx, seq, steps, func([]tsdb.Sample) error { return nil }); err != nil {
 		return nil, fmt.Errorf("making %s anew: %w", key, err)
 	}
 	return fresh, nil
+}
+
+// storedBeside counts the series of all other streams: those of a stream that is made
+// anew count against the limit by themselves until they take the place of the old ones.
+func (e *Engine) storedBeside(key event.StreamKey) *atomic.Int64 {
+	s := e.stream(key)
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	n := new(atomic.Int64)
+	n.Store(e.o.stored.Load() - int64(len(s.counts.byKey)))
+	return n
 }
 
 // relearn is the making of a stream that a restart repeats: the old one carries out the
@@ -212,7 +225,8 @@ func (e *Engine) swap(s, fresh *stream) {
 	fresh.snapshot, fresh.preview = s.snapshot, s.preview
 	fresh.preview.detach()
 	fresh.insights = e.o.Insights
-	e.o.stored.Add(-int64(len(s.counts.byKey)))
+	fresh.counts.stored = e.o.stored
+	e.o.stored.Add(int64(len(fresh.counts.byKey) - len(s.counts.byKey)))
 	fresh.mtx.Unlock()
 	s.mtx.Unlock()
 	e.mtx.Lock()

@@ -252,6 +252,27 @@ func TestANewStreamJudgesUnderTheSettingsOfThen(t *testing.T) {
 	require.Equal(t, want, (&line{l.log, rebuilt, store}).finals(t))
 }
 
+func TestTheSeriesOfAStreamThatIsMadeAnewCountOnce(t *testing.T) {
+	now := epoch.Add(3 * 24 * time.Hour)
+	l, _ := withSeries(t, &now)
+	l.deliver(t, office(3))
+	l.tick(t)
+	n := len(l.engine.list()[0].counts.byKey)
+	require.Positive(t, n)
+	require.EqualValues(t, n, l.engine.o.stored.Load())
+	l.remade(t)
+	require.EqualValues(t, n, l.engine.o.stored.Load())
+	l.tick(t)
+	require.EqualValues(t, n, l.engine.o.stored.Load())
+	old := l.engine.list()[0]
+	l.engine.stop() // What is begun now fails.
+	l.remade(t)
+	require.Error(t, old.shadow.err)
+	l.tick(t)
+	require.Same(t, old, l.engine.list()[0])
+	require.EqualValues(t, n, l.engine.o.stored.Load())
+}
+
 // loseSnapshot removes the newest snapshot of the only stream, before which there is
 // another.
 func (l *line) loseSnapshot(t *testing.T) {
