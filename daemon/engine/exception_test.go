@@ -270,6 +270,22 @@ func TestAStreamThatBeginsLaterKnowsTheExceptions(t *testing.T) {
 	require.Empty(t, found[1].Suppressed, "it is after the drill, and the mute does not name the rule")
 }
 
+// TestAStreamWithoutAWatermarkKnowsTheExceptions makes everything anew before anything of
+// the account was final.
+func TestAStreamWithoutAWatermarkKnowsTheExceptions(t *testing.T) {
+	l := newLine(t, func(o *Options) { atSix(o); officeLabels(o) })
+	l.except(t, "drill", insight.ExceptionMaintenance, insight.Scope{Rule: insight.RuleBreakGlass}, epoch.Add(-time.Hour), midnight(1))
+	l.deliver(t, emergency())
+	again, err := New(l.engine.o)
+	require.NoError(t, err)
+	require.NoError(t, again.Rebuild(context.Background()))
+	l.engine = again
+	require.NoError(t, l.engine.Finish(context.Background()))
+	found := l.byRule(t)[insight.RuleBreakGlass]
+	require.Len(t, found, 2)
+	require.Contains(t, found[0].Suppressed, "exception drill")
+}
+
 func TestTheConfigurationsExceptions(t *testing.T) {
 	l := newLine(t, atSix)
 	ctx := context.Background()

@@ -185,9 +185,6 @@ func (e *Engine) rebuild(ctx context.Context, s *stream, steps []step, emit func
 			seq = c.Seq
 		}
 	}
-	if seq == 0 {
-		return nil
-	}
 	if e.o.Reinterpret != nil {
 		steps = slices.DeleteFunc(slices.Clone(steps), func(c step) bool { return c.Kind == event.ControlConfig })
 	}
