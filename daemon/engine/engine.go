@@ -9,6 +9,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,7 +286,8 @@ func (e *Engine) stream(key event.StreamKey) *stream {
 		key = event.StreamKey{Provider: strings.Clone(key.Provider), Account: strings.Clone(key.Account)}
 		s = newStream(key, &e.o, e.settings)
 		e.streams[key] = s
-		if list := e.unheardOf(key); len(list) > 0 {
+		if list := append(e.unheardOf(key), e.unheard[key]...); len(list) > 0 {
+			slices.SortFunc(list, func(a, b event.Control) int { return cmp.Compare(a.Seq, b.Seq) })
 			e.unheard[key] = list
 		}
 	}

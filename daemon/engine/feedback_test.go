@@ -148,6 +148,29 @@ func TestWhatIsConfirmedStaysQuietWithinItsEnvelope(t *testing.T) {
 	require.Equal(t, 1, s.reviews.thumbs[1].agreeing, "the key's insight of the same burst")
 }
 
+// TestAStreamThatBeginsAgainHearsWhatWasSaidOfIt says something of an account of which
+// the log holds nothing any more, but the store an insight.
+func TestAStreamThatBeginsAgainHearsWhatWasSaidOfIt(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		l := newLine(t, nil)
+		l.deliver(t, append(office(9), attacks()...))
+		require.NoError(t, l.engine.Finish(context.Background()))
+		f, err := l.store.Review(l.rates(t)[0].ID, insight.Down, "")
+		require.NoError(t, err)
+		f.By = "anna"
+
+		later := newLine(t, nil)
+		f, err = later.engine.GiveFeedback(context.Background(), f)
+		require.NoError(t, err)
+		if restarted {
+			later.restart(t)
+		}
+		later.deliver(t, office(2))
+		require.NoError(t, later.engine.Finish(context.Background()))
+		require.NotNil(t, later.engine.list()[0].reviews.byID(f.ID), "restarted %v", restarted)
+	}
+}
+
 // TestFeedbackIsRepeated restarts, with and without snapshots and thinned records,
 // rebuilds, and makes the stream anew in shadow: the records stay the same.
 func TestFeedbackIsRepeated(t *testing.T) {

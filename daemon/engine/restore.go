@@ -50,6 +50,10 @@ func (e *Engine) steps() map[event.StreamKey][]step {
 	own := func(c event.Control) {
 		if list, ok := out[c.Stream]; ok {
 			out[c.Stream] = append(list, step{Control: c})
+		} else if said(c.Kind) { // It may begin again.
+			e.mtx.Lock()
+			e.unheard[c.Stream] = append(e.unheard[c.Stream], c)
+			e.mtx.Unlock()
 		}
 	}
 	for c := range e.o.Log.ControlsSince(0) {
