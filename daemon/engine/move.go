@@ -187,7 +187,8 @@ func (e *Engine) record(ctx context.Context, s *stream, to time.Time) error {
 const backfillAge = 6 * time.Hour
 
 // each runs do for every stream, several at a time, with a function that stores
-// samples. Blocks of history are written at the end.
+// samples. Where one fails the others go on, and an error is returned. Blocks of history
+// are written at the end.
 func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, func([]tsdb.Sample) error) error) error {
 	var backfilled atomic.Int64
 	edge := e.o.Now().Add(-backfillAge).UnixMilli()
@@ -207,10 +208,10 @@ func (e *Engine) each(ctx context.Context, do func(context.Context, *stream, fun
 		}
 		return e.taken(e.o.Series.Append(samples[i:]))
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, s := range e.list() {
-		g.Go(func() error { return do(gctx, s, emit) })
+		g.Go(func() error { return do(ctx, s, emit) })
 	}
 	err := g.Wait()
 	if n := backfilled.Load(); n > 0 && n >= int64(e.o.GatherSamples) {

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/insightd/insightd/daemon/event"
+	"github.com/insightd/insightd/daemon/eventlog"
 	"github.com/insightd/insightd/daemon/insight"
 )
 
@@ -220,4 +221,32 @@ func TestARecordIsCarriedOutOnASettledLogOnly(t *testing.T) {
 	require.NoError(t, l.engine.move(context.Background(), to))
 	require.Equal(t, 3, u.calls, "it settled before it went on")
 	require.False(t, s.position.due())
+}
+
+// harmed is a log of which one account's events cannot be read.
+type harmed struct {
+	Log
+	account string
+}
+
+func (h *harmed) Read(ctx context.Context, q eventlog.ReadQuery) ([]event.Event, error) {
+	if q.Stream.Account == h.account {
+		return nil, errors.New("a block is harmed")
+	}
+	return h.Log.Read(ctx, q)
+}
+
+func TestAStreamThatCannotMoveHoldsNoOther(t *testing.T) {
+	l := newLine(t, func(o *Options) { o.Log, o.SliceEvents = &harmed{o.Log, "000000000000"}, 10 })
+	events := office(3)
+	other := slices.Clone(events[:10])
+	for i := range other {
+		other[i].Account = "000000000000"
+	}
+	l.deliver(t, slices.Concat(events, other))
+	require.ErrorContains(t, l.engine.Finish(context.Background()), "a block is harmed")
+	first, second := l.engine.list()[0], l.engine.list()[1]
+	require.True(t, first.position.due())
+	require.False(t, second.position.due())
+	require.Equal(t, uint64(len(events)), second.events)
 }
