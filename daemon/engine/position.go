@@ -125,7 +125,10 @@ func (s *stream) advance(ctx context.Context, emit func([]tsdb.Sample) error, li
 	if s.position.done.Before(s.position.target) {
 		return nil
 	}
-	return s.flushLate(ctx, emit)
+	if err := s.flushLate(ctx, emit); err != nil {
+		return err
+	}
+	return s.send(emit)
 }
 
 // readSlice reads the slice that begins at a time.
@@ -148,9 +151,12 @@ func (s *stream) take(g slice) {
 	s.position.done = g.to
 }
 
-// send hands the samples on that are waiting. Where that fails they wait for
-// the next time.
+// send hands the samples and insights on that are waiting. Where that fails they wait
+// for the next time.
 func (s *stream) send(emit func([]tsdb.Sample) error) error {
+	if err := s.keepInsights(); err != nil {
+		return err
+	}
 	s.mtx.Lock()
 	samples := s.counts.samples
 	s.mtx.Unlock()

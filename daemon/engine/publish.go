@@ -17,7 +17,8 @@ type snapshotState struct {
 }
 
 // snapshot writes the snapshots that are due, or those of all streams that have
-// moved, once everything that they cover is durable.
+// moved, once everything that they cover is durable. What has something left to hand on
+// waits.
 func (e *Engine) snapshot(all bool) error {
 	if e.o.StateDir == "" {
 		return nil
@@ -26,7 +27,7 @@ func (e *Engine) snapshot(all bool) error {
 	var due []*stream
 	for _, s := range e.list() {
 		switch {
-		case !s.begun, s.shadow != nil, len(s.counts.samples) > 0, !s.position.whole():
+		case !s.begun, s.shadow != nil, len(s.counts.samples)+len(s.unkept) > 0, !s.position.whole():
 		case s.snapshot.seq == s.position.seq && s.snapshot.done.Equal(s.position.done):
 		case all, s.snapshot.seq == 0, now.Sub(s.snapshot.at) >= e.o.SnapshotEvery, now.Before(s.snapshot.at):
 			due = append(due, s)

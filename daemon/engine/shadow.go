@@ -224,7 +224,7 @@ func (e *Engine) swap(s, fresh *stream) {
 	fresh.late, fresh.rules.findings = s.late, s.rules.findings
 	fresh.snapshot, fresh.preview = s.snapshot, s.preview
 	fresh.preview.detach()
-	fresh.insights = e.o.Insights
+	fresh.insights, fresh.unkept = e.o.Insights, s.unkept
 	fresh.counts.stored = e.o.stored
 	e.o.stored.Add(int64(len(fresh.counts.byKey) - len(s.counts.byKey)))
 	fresh.mtx.Unlock()

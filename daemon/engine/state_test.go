@@ -192,6 +192,65 @@ func TestADamagedSnapshotIsToldAndDoneWithout(t *testing.T) {
 	require.NotEmpty(t, want)
 }
 
+// crowded is a store that has no room for a while.
+type crowded struct {
+	Insights
+	full bool
+}
+
+// Put makes crowded an Insights.
+func (c *crowded) Put(in insight.Insight) (bool, error) {
+	if c.full {
+		return false, errors.New("no room")
+	}
+	return c.Insights.Put(in)
+}
+
+// TestInsightsWaitForRoom has a store without room while an attack begins and ends: the
+// line waits, and a stream that ends meanwhile says it again.
+func TestInsightsWaitForRoom(t *testing.T) {
+	same := newLine(t, nil)
+	same.deliver(t, append(office(9), attacks()...))
+	require.NoError(t, same.engine.Finish(context.Background()))
+	want := same.finals(t)
+	require.NotEmpty(t, want)
+
+	at := epoch.Add(6*24*time.Hour + 14*time.Hour)
+	for _, restarted := range []bool{false, true} {
+		var c *crowded
+		l := newLine(t, func(o *Options) { c = &crowded{Insights: o.Insights}; o.Insights = c })
+		l.deliver(t, append(office(9), attacks()...))
+		l.reach(t, at)
+		c.full = true
+		to := func(*stream) (time.Time, bool) { return at.Add(3 * time.Hour), true }
+		for range 2 {
+			require.ErrorContains(t, l.engine.move(context.Background(), to), "no room")
+		}
+		require.NotEmpty(t, l.engine.list()[0].unkept)
+		require.Empty(t, l.insights(t))
+		if restarted {
+			require.NoError(t, l.engine.Close())
+			c.full = false
+			l.restart(t)
+			require.NotEmpty(t, l.insights(t))
+		}
+		c.full = false
+		l.reach(t, at.Add(3*time.Hour)) // The record that was due.
+		require.Empty(t, l.engine.list()[0].unkept)
+		require.NoError(t, l.engine.Finish(context.Background()))
+		require.Equal(t, want, l.finals(t), restarted)
+	}
+}
+
+// TestWhatCanNeverBeKeptHoldsNothingUp puts an insight without an id.
+func TestWhatCanNeverBeKeptHoldsNothingUp(t *testing.T) {
+	l := newLine(t, nil)
+	l.deliver(t, office(1))
+	s := l.engine.list()[0]
+	s.put(insight.Insight{})
+	require.Empty(t, s.unkept)
+}
+
 // unsettled is a log that cannot settle for some calls.
 type unsettled struct {
 	Log

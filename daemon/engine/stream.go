@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +22,10 @@ type stream struct {
 	key      event.StreamKey
 	o        *Options
 	insights Insights
-	open     *open
+	// unkept are insights that could not be handed on yet, in order. Only the line
+	// knows of them.
+	unkept []insight.Insight
+	open   *open
 
 	// mtx guards what the final pass owns, against those who ask.
 	mtx        sync.Mutex
@@ -343,9 +349,30 @@ func (s *stream) readWith(ctx context.Context, q eventlog.ReadQuery, record func
 	return events, err
 }
 
-// put hands an insight on.
+// put hands an insight on. Where that fails it waits, as do those that follow it, for
+// send.
 func (s *stream) put(in insight.Insight) {
-	if _, err := s.insights.Put(in); err != nil {
-		s.o.Logger.Error("Keeping an insight", "id", in.ID, "err", err)
+	s.unkept = append(s.unkept, in)
+	if len(s.unkept) > 1 {
+		return
 	}
+	if err := s.keepInsights(); err != nil {
+		s.o.Logger.Warn("An insight cannot be kept yet; it is tried again", "stream", s.key, "err", err)
+	}
+}
+
+// keepInsights hands on the insights that wait, in their order, up to the first that
+// cannot be kept. What can never be kept is told, and left out.
+func (s *stream) keepInsights() error {
+	for len(s.unkept) > 0 {
+		in := &s.unkept[0]
+		switch _, err := s.insights.Put(*in); {
+		case errors.Is(err, insight.ErrInvalid):
+			s.o.Logger.Error("An insight cannot be kept; it is left out", "stream", s.key, "id", in.ID, "err", err)
+		case err != nil:
+			return fmt.Errorf("keeping insight %s of %s: %w", in.ID, s.key, err)
+		}
+		s.unkept = slices.Delete(s.unkept, 0, 1)
+	}
+	return nil
 }
