@@ -14,11 +14,14 @@ import (
 )
 
 // evidenceLimit is how many events of a stream are looked at for one insight
-// at the most, unless a test says otherwise. Beyond it an insight's attributions speak of its last events.
+// at the most, unless a test says otherwise. Beyond it an insight's count, attributions
+// and samples are of its last events; its start, and so its id, are not.
 const evidenceLimit = 2_000_000
 
 // evidence is what the events behind an insight have in common.
 type evidence struct {
+	// cut is set where there were too many events to look at the first.
+	cut         bool
 	total       int
 	first, last time.Time
 	values      [attrCount]map[string]int
@@ -42,6 +45,9 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	ev := &evidence{sources: map[string]insight.SourceIP{}, credentials: map[string]int{}, networks: map[event.Network]int{}, classes: map[string]int{}, regions: map[string]int{}}
 	for i := range ev.values {
 		ev.values[i] = map[string]int{}
+	}
+	if at := s.evidenceFrom(from, to); at.After(from) {
+		from, ev.cut = at, true
 	}
 	edge := s.sliceFrom
 	if to.Before(edge) {
@@ -67,6 +73,23 @@ func (s *stream) gather(sel selection, from, to time.Time) *evidence {
 	return ev
 }
 
+// evidenceFrom is from when on events up to a time are looked at: those from the given
+// time on where they are not too many. What has arrived and is not final counts as the
+// log has it, since what is told of it is not final either.
+func (s *stream) evidenceFrom(from, to time.Time) time.Time {
+	if s.foreseeing {
+		for to.Sub(from) > time.Minute && s.o.Log.Count(s.key, from, to) > s.o.evidence {
+			from = from.Add(to.Sub(from) / 2)
+		}
+		return from
+	}
+	m := minuteOf(from)
+	if at := s.recent.cut(m, minuteOf(to), s.o.evidence); at > m {
+		return minuteTime(at)
+	}
+	return from
+}
+
 // gatherStored looks at events in the log, a slice at a time. While it reads, those
 // who ask about the stream are let in: the events of an hour can take seconds, and
 // only the line, which waits here, writes to a stream.
@@ -76,9 +99,6 @@ func (s *stream) gatherStored(ev *evidence, sel *selection, q eventlog.ReadQuery
 		q.Filter = sel.filter(s.key)
 	}
 	from, end := q.From, q.To
-	for count(from, end) > s.o.evidence {
-		from = from.Add(end.Sub(from) / 2)
-	}
 	for at := from; at.Before(end); at = q.To {
 		q.From, q.To = at, s.sliceEnd(at, end, time.Second, count)
 		s.mtx.Unlock()
@@ -162,8 +182,9 @@ func (ev *evidence) top(attr int) (string, int) {
 	return best, n
 }
 
+// firstOr is the time of the first event, or the given one where that is not known.
 func (ev *evidence) firstOr(t time.Time) time.Time {
-	if ev.total == 0 {
+	if ev.total == 0 || ev.cut {
 		return t
 	}
 	return ev.first

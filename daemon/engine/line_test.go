@@ -252,6 +252,50 @@ func TestOrderChangesNothing(t *testing.T) {
 	}
 }
 
+// TestEvidenceIsCutAlike has more events behind an insight than are looked at: which of
+// them are follows from what is final, however the watermark moves.
+func TestEvidenceIsCutAlike(t *testing.T) {
+	events := append(office(9), attacks()...)
+	last := epoch.Add(9 * 24 * time.Hour)
+	few := func(o *Options) { o.evidence = 60 }
+	want := newLine(t, few)
+	want.deliver(t, events)
+	require.NoError(t, want.engine.Finish(context.Background()))
+	all := newLine(t, nil)
+	all.deliver(t, events)
+	require.NoError(t, all.engine.Finish(context.Background()))
+	cut := 0
+	whole := map[string]int{}
+	for _, in := range all.insights(t) {
+		whole[in.Type+in.Object+in.Identity] = in.Statistics.InsightCount
+	}
+	for _, in := range want.insights(t) {
+		if n := whole[in.Type+in.Object+in.Identity]; in.Statistics.InsightCount < n {
+			cut++
+			require.Positive(t, in.Statistics.InsightCount, in.Summary)
+		}
+	}
+	require.Positive(t, cut)
+	for name, run := range map[string]func(*line){
+		"in steps": func(l *line) {
+			for w := epoch; w.Before(last); w = w.Add(7 * time.Minute) {
+				l.reach(t, w)
+			}
+		},
+		"in parts of minutes": func(l *line) { l.engine.o.SliceEvents = 1 },
+		"restarted": func(l *line) {
+			l.reach(t, epoch.Add(158*time.Hour+5*time.Minute))
+			l.restart(t)
+		},
+	} {
+		l := newLine(t, few)
+		l.deliver(t, events)
+		run(l)
+		require.NoError(t, l.engine.Finish(context.Background()))
+		require.Equal(t, want.finals(t), l.finals(t), name)
+	}
+}
+
 // TestTimePassesAlikeAtOnceAndInSteps lets bursts go over the times at which models are
 // looked after: what models know of them is the same however the watermark moves.
 func TestTimePassesAlikeAtOnceAndInSteps(t *testing.T) {

@@ -126,3 +126,26 @@ func TestKnownIsBoundedAndForgetsTheOldest(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"daily": "frequent", "twice": "infrequent", "once": "rare"}, got)
 }
+
+func TestRecentCutsByWhatIsFinal(t *testing.T) {
+	var r recent
+	for m := range models.Minute(10_000) {
+		if m%2 == 0 {
+			r.add(m, 10, 100)
+		}
+	}
+	require.Equal(t, models.Minute(9900), r.cut(0, 10_000, 500), "50 minutes have as many")
+	require.Equal(t, models.Minute(9950), r.cut(9950, 10_000, 500), "none is cut")
+	require.Equal(t, models.Minute(8000), r.cut(7000, 8100, 500), "of another time")
+	require.Equal(t, models.Minute(9998), r.cut(0, 10_000, 5), "the last minute is always within")
+	require.Equal(t, models.Minute(10), r.cut(10, 100, 500), "nothing is known of so long ago")
+	require.Less(t, len(r.spans), recentMinutes/2+3)
+
+	var quiet recent
+	for m := range models.Minute(10_000) {
+		quiet.add(m*60, 3, evidenceLimit)
+	}
+	require.Equal(t, models.Minute(5), quiet.cut(5, 600_000, evidenceLimit))
+	require.Less(t, len(quiet.spans), recentSpans)
+	require.Equal(t, 30_000, quiet.total)
+}

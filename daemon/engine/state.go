@@ -14,7 +14,7 @@ import (
 
 // stateVersion is that of the fields below. A snapshot of another version is
 // not read: the stream is made anew from the log.
-const stateVersion = 8
+const stateVersion = 9
 
 // pushed is how far a push client was.
 type pushed struct {
@@ -59,6 +59,7 @@ func (s *stream) fields(d *codec) {
 	s.countFields(d)
 	d.binary(s.learner)
 	s.gauge.fields(d)
+	s.recent.fields(d)
 	s.budget.fields(d)
 	s.storms.fields(d)
 	s.silence.fields(d)

@@ -58,6 +58,7 @@ type stream struct {
 	exceptions exceptions
 	storms     storms
 	gauge      gauge
+	recent     recent
 	position   position
 	preview    *preview
 	classes    classes
@@ -212,6 +213,7 @@ func (s *stream) closeMinute() {
 	s.broken(m)
 	s.last = m
 	s.gauge.add(m, float32(n))
+	s.recent.add(m, n, s.o.evidence)
 	s.counts.close(tsdb.SampleTime(minuteTime(m)))
 	s.judge(m)
 }
