@@ -583,6 +583,51 @@ func TestAnIdentityIsLearnedAnew(t *testing.T) {
 	}
 }
 
+// TestAnIdentityIsLearnedAnewWhoseKeyGoesOn re-baselines an identity while the insight of
+// its key tells of what the same user does under another name: the insight ends, and
+// what is left can be written and read.
+func TestAnIdentityIsLearnedAnewWhoseKeyGoesOn(t *testing.T) {
+	use := func(prefix, who, region string, at time.Time, span time.Duration, n int) []event.Event {
+		list := burst(prefix, at, span, n, who, "ec2.amazonaws.com", "CreateSnapshot", event.OutcomeSuccess)
+		for i := range list {
+			list[i].Region, list[i].Actor.Credential = region, "AKIAanna"
+		}
+		return list
+	}
+	at := midnight(6).Add(3 * time.Hour)
+	l := newLine(t, nil)
+	l.deliver(t, slices.Concat(office(8),
+		use("a", "annabel", "us-east-1", midnight(1), 5*24*time.Hour, 300), use("b", "annette", "us-west-2", midnight(1), 5*24*time.Hour, 300),
+		use("c", "annabel", "us-east-1", at, 30*time.Minute, 600), use("d", "annette", "us-west-2", at.Add(5*time.Minute), 30*time.Minute, 600)))
+	l.reach(t, at.Add(15*time.Minute))
+	s := l.engine.list()[0]
+	var host *episode
+	for k, ep := range s.slots {
+		if k.insight == insight.TypeAk {
+			host = ep
+		}
+	}
+	require.NotNil(t, host)
+	require.Equal(t, "annabel", insight.ShortName(host.series.who.name))
+	require.Positive(t, host.guests, "annette's series is told with it")
+	id := host.raised.ID
+
+	profiles, _, err := l.engine.Identities(context.Background(), IdentityQuery{Text: "annabel"})
+	require.NoError(t, err)
+	require.Len(t, profiles, 1)
+	_, known, err := l.engine.Rebaseline(context.Background(), profiles[0].ID, "", "ben")
+	require.NoError(t, err)
+	require.True(t, known)
+	l.reach(t, at.Add(16*time.Minute))
+	in, _ := l.store.Get(id)
+	require.Equal(t, insight.StateEnd, in.State)
+	s.ask(func() { require.NoError(t, s.compact()) })
+	require.NoError(t, l.engine.Finish(context.Background()))
+	for _, r := range l.store.Records(id) {
+		require.LessOrEqual(t, r.EventTime, at.Add(16*time.Minute), "it ends once")
+	}
+}
+
 func TestSingleEventsThatAreConfirmedStayQuietAndTeach(t *testing.T) {
 	at := epoch.Add(4 * 24 * time.Hour)
 	for _, more := range []bool{false, true} {

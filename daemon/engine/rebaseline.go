@@ -126,11 +126,29 @@ func (s *stream) endOf(w *who, m models.Minute) {
 			}
 		}
 	}
+	for _, k := range sortedSlots(s.slots) {
+		if ep := s.slots[k]; ep.series.who == w {
+			s.dismiss(ep) // Of a key that another identity uses, too.
+			s.finish(ep)
+		}
+	}
 	for _, k := range sortedSights(s.sights) {
 		if o := s.sights[k]; o.raised.Identity == w.name {
 			s.endSight(o)
 		}
 	}
+}
+
+// dismiss has the guests of an episode go on without an insight that tells of them.
+func (s *stream) dismiss(host *episode) {
+	for k := range s.all {
+		for _, x := range s.all[k] {
+			if x.episode != nil && x.episode.host == host {
+				x.episode.host = nil
+			}
+		}
+	}
+	host.guests = 0
 }
 
 // learning says why an episode of an identity, or of the account where w is nil,
