@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -106,6 +107,9 @@ func (a *API) checkPush(r *http.Request) (o PushOptions, err error) {
 	o = PushOptions{Provider: query.Get("provider"), Account: query.Get("account"), MaxRecordBytes: a.o.Limits.RecordBytes}
 	if known := event.Providers(); o.Provider != "" && !slices.Contains(known, o.Provider) {
 		return o, badData("invalid parameter \"provider\": %q is not known; there are %s", o.Provider, strings.Join(known, ", "))
+	}
+	if !utf8.ValidString(o.Account) {
+		return o, badData("invalid parameter \"account\": %v", errNotUTF8)
 	}
 	if len(o.Account) > maxAccount {
 		return o, badData("invalid parameter \"account\": it has %d bytes, send at most %d", len(o.Account), maxAccount)

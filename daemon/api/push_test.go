@@ -112,6 +112,7 @@ func TestPushBadInput(t *testing.T) {
 	f("{}", "", []string{"Content-Type", "application/x-www-form-urlencoded"}, http.StatusUnsupportedMediaType, "send one of")
 	f("{}", "", []string{"Content-Type", ";"}, http.StatusUnsupportedMediaType, "send one of")
 	f("{}", "?provider=acme", nil, bad, `"acme" is not known; there are aws, `)
+	f("{}", "?account=prod%ff", nil, bad, `invalid parameter "account": it is not UTF-8`)
 	f("hello", "", nil, bad, "")
 	f(`{"Records":[`, "", nil, bad, "")
 	f("\xff\xfe\x00", "", nil, bad, "")

@@ -295,3 +295,55 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, problems)
 }
+
+// TestAnAccountThatIsNotUTF8StopsNothing gathers the metrics of streams whose
+// accounts cannot be labels, as the log of an older version may have them.
+func TestAnAccountThatIsNotUTF8StopsNothing(t *testing.T) {
+	now := epoch.Add(2 * 24 * time.Hour)
+	l, _ := withSeries(t, &now)
+	for n := 1; n <= 2; n++ { // The second time the streams are recalled.
+		reg := prometheus.NewPedanticRegistry()
+		l.engine.o.Registerer = reg
+		again, err := New(l.engine.o)
+		require.NoError(t, err)
+		require.NoError(t, again.Restore(context.Background()))
+		l.engine = again
+		for _, account := range []string{"prod", "prod\xfe", "prod\xff"} {
+			e := call(fmt.Sprint(account, n), epoch.Add(time.Duration(n)*time.Hour), "anna", "ec2.amazonaws.com", "CreateTags", event.OutcomeSuccess)
+			e.Account = account
+			l.deliver(t, []event.Event{e})
+		}
+		_, err = reg.Gather()
+		require.NoError(t, err)
+		require.NoError(t, l.engine.Advance(context.Background()), "the line goes on")
+		var accounts []string
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() == "insightd_engine_watermark_timestamp_seconds" {
+				for _, m := range f.Metric {
+					accounts = append(accounts, m.Label[0].GetValue())
+				}
+			}
+		}
+		require.ElementsMatch(t, []string{"prod", `"prod\xfe"`, `"prod\xff"`}, accounts)
+		now = now.Add(24 * time.Hour)
+	}
+}
+
+// TestAStreamIsFreeWhileItsMetricsAreSent moves the line on while a collector
+// waits for its reader.
+func TestAStreamIsFreeWhileItsMetricsAreSent(t *testing.T) {
+	l := newLine(t, nil)
+	l.deliver(t, office(1))
+	sent := make(chan prometheus.Metric)
+	go func() {
+		defer close(sent)
+		newCollector(l.engine).Collect(sent)
+	}()
+	require.NotNil(t, <-sent)
+	require.NoError(t, l.engine.Finish(context.Background()))
+	for m := range sent {
+		require.NotNil(t, m)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // ReaderOptions say how a stream of records is read.
@@ -17,8 +18,8 @@ type ReaderOptions struct {
 	// each record.
 	Provider string
 	// Account is the account of records that name none: the name of the cluster
-	// whose audit records they are. What is around records may name it too
-	// (cluster.go).
+	// whose audit records they are, in UTF-8. What is around records may name it
+	// too (cluster.go).
 	Account string
 	// MaxRecordBytes is how large one record may be. 0 stands for 8 MiB.
 	MaxRecordBytes int
@@ -38,6 +39,9 @@ func (o *ReaderOptions) validate() error {
 	}
 	if o.MaxRecordBytes == 0 {
 		o.MaxRecordBytes = defaultMaxRecordBytes
+	}
+	if !utf8.ValidString(o.Account) {
+		return fmt.Errorf("the account %q is not UTF-8", o.Account)
 	}
 	_, err := decodersOf(o.Provider)
 	return err

@@ -484,6 +484,8 @@ func TestReaderOptions(t *testing.T) {
 	require.EqualError(t, errs[0], `f: reading records: unknown provider "oracle": the known ones are `+strings.Join(Providers(), ", "))
 	_, errs = read(t, rec("1"), ReaderOptions{MaxRecordBytes: -1})
 	require.ErrorContains(t, errs[0], "less than none")
+	_, errs = read(t, rec("1"), ReaderOptions{Account: "prod\xff"})
+	require.ErrorContains(t, errs[0], `the account "prod\xff" is not UTF-8`)
 	ids, _ := read(t, rec("1"), ReaderOptions{Provider: "aws"})
 	require.Equal(t, "1", ids)
 }
