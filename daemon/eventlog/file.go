@@ -105,6 +105,18 @@ func (c *fileCache) acquire(path string, create bool) (*openFile, error) {
 	return of, nil
 }
 
+// retain is acquire for a file that has another name by now, or none. It reports
+// whether somebody has it open still.
+func (c *fileCache) retain(of *openFile) bool {
+	c.mtx.Lock()
+	defer c.mtx.Unlock()
+	if of.refs == 0 {
+		return false
+	}
+	of.refs++
+	return true
+}
+
 func (c *fileCache) drop(of *openFile) {
 	c.order.Remove(of.elem)
 	delete(c.files, of.path)

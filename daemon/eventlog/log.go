@@ -29,15 +29,16 @@ import (
 
 // Log is a log of events. Its methods are safe for concurrent use.
 type Log struct {
-	o     Options
-	m     *metrics
-	disk  disk
-	root  *os.File // The log's directory.
-	made  []string // Directories that Open added an entry to.
-	files *fileCache
-	cache *blockCache
-	lock  *flock.Flock
-	seen  *fastcache.Cache // Hash of an id to the hour that it was stored in.
+	o         Options
+	m         *metrics
+	disk      disk
+	root      *os.File // The log's directory.
+	made      []string // Directories that Open added an entry to.
+	files     *fileCache
+	cache     *blockCache
+	lock      *flock.Flock
+	questions questions
+	seen      *fastcache.Cache // Hash of an id to the hour that it was stored in.
 
 	events  *journal
 	control *journal

@@ -61,12 +61,19 @@ func (l *Log) merge(s *segment) error {
 		l.disk.discard(tmp)
 		return err
 	}
+	old, err := l.files.acquire(s.path, false)
+	if err != nil {
+		l.disk.discard(tmp)
+		return fmt.Errorf("opening segment %q: %w", s.path, err)
+	}
 	l.mtx.Lock()
 	// Before the name is that of the new file: who opens it by that name then has to
-	// know that its blocks are not in there.
+	// know that the blocks are not in there.
+	s.old.Store(old)
 	s.dead.Store(true)
 	if err = l.disk.rename(tmp, s.path); err != nil {
 		s.dead.Store(false)
+		s.old.Store(nil)
 	} else {
 		l.files.forget(s.path)
 		delete(l.dirty, s)
@@ -77,9 +84,11 @@ func (l *Log) merge(s *segment) error {
 	}
 	l.mtx.Unlock()
 	if err != nil {
+		l.files.release(old)
 		l.disk.discard(tmp)
 		return fmt.Errorf("replacing segment %q: %w", s.path, err)
 	}
+	l.questions.replaced(func() { l.files.release(old) })
 	l.cache.forget(blocks)
 	// Before the new index is written: found beside the old file it would say
 	// what is not there.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,23 +34,93 @@ var muchLater = time.Now().Add(1000 * time.Hour)
 func TestReaderOfAMergedHourIsNotGivenTheNewFile(t *testing.T) {
 	var l *Log
 	var old *blockMeta
-	var told []error
+	var whole, got []byte
 	l = openTest(t, Options{BlockEvents: 200, tap: func(op diskOp, do func() error) error {
 		err := do()
 		if op.kind == diskRename && strings.HasSuffix(op.to, segmentSuffix) {
 			l.files.forget(op.to) // As where many other files were opened meanwhile.
-			_, rerr := old.ReadAt(make([]byte, old.hdr.length), 0)
-			told = append(told, rerr)
+			got = make([]byte, len(whole))
+			if _, rerr := old.ReadAt(got, 0); rerr != nil {
+				return rerr
+			}
 		}
 		return err
 	}})
 	events := scattered(t, l)
 	old = l.hours[l.order[0]].seg.blocks[5]
-	require.NoError(t, l.seal(muchLater))
-	require.Equal(t, []error{errGone}, told)
-	got, err := l.Read(ctx, ReadQuery{})
+	whole = make([]byte, old.hdr.length)
+	_, err := old.ReadAt(whole, 0)
 	require.NoError(t, err)
-	requireSame(t, inOrder(events, false), got)
+	require.NoError(t, l.seal(muchLater))
+	require.Equal(t, whole, got)
+	_, err = old.ReadAt(whole, 0)
+	require.ErrorIs(t, err, errGone, "nobody asks any more: the old file is closed")
+	after, err := l.Read(ctx, ReadQuery{})
+	require.NoError(t, err)
+	requireSame(t, inOrder(events, false), after)
+}
+
+// TestQuestionsGoOnWhileHoursAreMerged has an hour that a question is about to read
+// merged each time that it reads the first.
+func TestQuestionsGoOnWhileHoursAreMerged(t *testing.T) {
+	const hours, rows = 20, 10
+	for name, ask := range map[string]func(l *Log) (int, error){
+		"Read": func(l *Log) (int, error) {
+			events, err := l.Read(ctx, ReadQuery{})
+			return len(events), err
+		},
+		"Volume": func(l *Log) (n int, err error) {
+			v, err := l.Volume(ctx, event.VolumeQuery{Step: 24 * time.Hour, By: "access"})
+			for _, s := range v.Series {
+				n += int(s.Counts[0])
+			}
+			return n, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := openTest(t, Options{CacheBytes: 1})
+			g := newTraffic(9, 1)
+			put := func(h, n int) {
+				var batch []event.Event
+				for range n {
+					batch = append(batch, g.event(day0.Add(time.Duration(h)*time.Hour)))
+				}
+				_, err := l.Append(ctx, batch, Replayable)
+				require.NoError(t, err)
+				require.NoError(t, l.Flush(ctx))
+			}
+			put(0, rows)
+			for h := range hours - 1 {
+				for range rows / 2 {
+					put(h+1, 2)
+				}
+			}
+			var mtx sync.Mutex
+			merged, first := 0, l.hours[l.order[0]].seg.path
+			hook := func(path string) {
+				if path != first {
+					return
+				}
+				mtx.Lock()
+				defer mtx.Unlock()
+				if merged < hours-1 {
+					merged++
+					if err := l.merge(l.hours[l.order[merged]].seg); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			l.mtx.Lock()
+			l.disk.reading = hook
+			l.mtx.Unlock()
+			n, err := ask(l)
+			require.NoError(t, err)
+			require.Equal(t, hours*rows, n)
+			require.NotZero(t, merged)
+			require.Len(t, l.hours[l.order[1]].seg.blocks, 1)
+			require.Zero(t, l.questions.open())
+		})
+	}
 }
 
 // TestDamagedHoursAreSealed damages a small block: the hour is not merged, and gets

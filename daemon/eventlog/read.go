@@ -154,9 +154,10 @@ func (l *Log) collect(w bounds, want func(*header) bool, wantBuffer func(*buffer
 	return parts, nil
 }
 
-// retry repeats a question while segments that it reads are deleted or
-// rewritten under it.
-func retry[T any](fn func() (T, error)) (T, error) {
+// retry repeats a question while segments that it reads are deleted under it. Of those
+// that are merged meanwhile it reads the old files.
+func retry[T any](l *Log, fn func() (T, error)) (T, error) {
+	defer l.questions.begin()()
 	for range 8 {
 		if out, err := fn(); !errors.Is(err, errGone) {
 			return out, err
@@ -181,7 +182,7 @@ type rowKey struct {
 func (l *Log) Read(ctx context.Context, q ReadQuery) ([]event.Event, error) {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	return retry(func() ([]event.Event, error) { return l.read(ctx, q) })
+	return retry(l, func() ([]event.Event, error) { return l.read(ctx, q) })
 }
 
 func (l *Log) read(ctx context.Context, q ReadQuery) ([]event.Event, error) {

@@ -249,8 +249,32 @@ func (s *segment) readAt(p []byte, off int64) error {
 	if s.files.disk.reading != nil {
 		s.files.disk.reading(s.path)
 	}
-	return s.files.use(s.path, func(f *os.File) error {
-		_, err := f.ReadAt(p, off)
+	of, err := s.acquire()
+	if err != nil {
 		return err
-	})
+	}
+	defer s.files.release(of)
+	_, err = of.f.ReadAt(p, off)
+	return err
+}
+
+// acquire opens the file that the segment's blocks are in.
+func (s *segment) acquire() (*openFile, error) {
+	if s.old.Load() == nil {
+		of, err := s.files.acquire(s.path, false)
+		if s.old.Load() == nil {
+			return of, err
+		}
+		if err == nil { // It may be the new one.
+			s.files.release(of)
+		}
+	}
+	of := s.old.Load()
+	if of == nil { // It was not replaced after all.
+		return s.files.acquire(s.path, false)
+	}
+	if !s.files.retain(of) {
+		return nil, errGone
+	}
+	return of, nil
 }

@@ -234,6 +234,9 @@ func (l *Log) seal(before time.Time) error {
 	var errs []error
 	for _, s := range todo {
 		if !before.IsZero() { // Not at Close, which is to be quick.
+			if l.questions.open() >= maxReplaced {
+				break // Until slow questions are done.
+			}
 			if err := l.merge(s); err != nil {
 				errs = append(errs, err)
 				continue

@@ -72,7 +72,7 @@ type found struct {
 func (l *Log) Events(ctx context.Context, q event.Query) (event.Page, error) {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	return retry(func() (event.Page, error) { return l.page(ctx, q) })
+	return retry(l, func() (event.Page, error) { return l.page(ctx, q) })
 }
 
 func (l *Log) page(ctx context.Context, q event.Query) (event.Page, error) {
@@ -311,7 +311,7 @@ func (l *Log) Get(ctx context.Context, uid string) (event.Event, bool, error) {
 		e  event.Event
 		ok bool
 	}
-	a, err := retry(func() (answer, error) {
+	a, err := retry(l, func() (answer, error) {
 		e, ok, err := l.get(ctx, uid)
 		return answer{e, ok}, err
 	})
@@ -396,7 +396,7 @@ func (l *Log) get(ctx context.Context, uid string) (event.Event, bool, error) {
 func (l *Log) Addenda(ctx context.Context, uid string) ([]event.Event, error) {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	return retry(func() ([]event.Event, error) {
+	return retry(l, func() ([]event.Event, error) {
 		hours, err := l.collect(bounds{0, math.MaxInt64}, func(h *header) bool { return h.section(colAmends) != nil }, nil)
 		if err != nil || uid == "" {
 			return nil, err

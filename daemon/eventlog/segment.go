@@ -32,7 +32,8 @@ const (
 	indexSuffix    = ".idx"
 )
 
-// errGone is what a reader gets of a segment that was deleted or replaced meanwhile.
+// errGone is what a reader gets of a segment that was deleted meanwhile, or replaced
+// where nobody keeps the old file open for it.
 var errGone = errors.New("segment was deleted")
 
 type segment struct {
@@ -45,9 +46,10 @@ type segment struct {
 	wmtx sync.Mutex
 	end  int64 // Where the next block goes, guarded by wmtx.
 
-	dead   atomic.Bool            // Set before the segment's file is deleted or replaced.
-	reseal atomic.Bool            // Set when a block turned out damaged: the index leaves it out.
-	broken atomic.Pointer[rescue] // Set while the file is given up, until it is written anew.
+	dead   atomic.Bool              // Set before the segment's file is deleted or replaced.
+	old    atomic.Pointer[openFile] // Set before the file is replaced: the one that the blocks are in.
+	reseal atomic.Bool              // Set when a block turned out damaged: the index leaves it out.
+	broken atomic.Pointer[rescue]   // Set while the file is given up, until it is written anew.
 
 	// What follows is guarded by the log's mutex.
 	blocks  []*blockMeta
@@ -78,7 +80,7 @@ type blockMeta struct {
 // ReadAt implements io.ReaderAt.
 func (m *blockMeta) ReadAt(p []byte, off int64) (int, error) {
 	err := m.seg.readAt(p, m.off+off)
-	if m.seg.dead.Load() {
+	if m.seg.dead.Load() && m.seg.old.Load() == nil {
 		return 0, errGone
 	}
 	if errors.Is(err, fs.ErrNotExist) {

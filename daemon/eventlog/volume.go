@@ -199,7 +199,7 @@ func (t *tallied) join(o *tallied, buckets int) {
 func (l *Log) scan(ctx context.Context, p *plan, fresh func() *tally) (*tally, error) {
 	l.ops.RLock()
 	defer l.ops.RUnlock()
-	return retry(func() (*tally, error) {
+	return retry(l, func() (*tally, error) {
 		hours, err := l.collect(p.w, p.wants, nil)
 		if err != nil {
 			return nil, err
