@@ -644,6 +644,29 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestDeletedFilesAreClosed reads a segment when it is about to be deleted.
+func TestDeletedFilesAreClosed(t *testing.T) {
+	now := day0.Add(2 * time.Hour)
+	var l *Log
+	var err error
+	l = openTest(t, Options{Retention: 5 * time.Hour, Now: func() time.Time { return now }, tap: func(op diskOp, do func() error) error {
+		if op.kind == diskRemove && strings.HasSuffix(op.path, segmentSuffix) {
+			err = l.files.use(op.path, func(*os.File) error { return nil })
+		}
+		return do()
+	}})
+	_, aerr := l.Append(ctx, newTraffic(7, 2).events(100, 2*time.Hour), Logged)
+	require.NoError(t, aerr)
+	require.NoError(t, l.Flush(ctx))
+	now = now.Add(4 * time.Hour)
+	require.NoError(t, l.maintain(now))
+	require.NoError(t, err)
+	require.Equal(t, 1, l.Stats().Segments)
+	l.files.mtx.Lock()
+	defer l.files.mtx.Unlock()
+	require.Len(t, l.files.files, 1)
+}
+
 func TestMaintainSealsAndFlushes(t *testing.T) {
 	dir := t.TempDir()
 	now := day0

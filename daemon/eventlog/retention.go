@@ -161,9 +161,9 @@ func (l *Log) deleteHour(hr *hourState) error {
 	blocks := seg.blocks
 	l.mtx.Unlock()
 	l.cache.forget(blocks)
-	l.files.forget(seg.path)
 	// The index goes last: without a segment it is removed at the next start.
 	err := l.disk.remove(seg.path)
+	l.files.forget(seg.path) // Now that nobody can open it again.
 	if ierr := l.disk.remove(indexPath(seg.path)); !errors.Is(ierr, fs.ErrNotExist) {
 		err = errors.Join(err, ierr)
 	}
