@@ -125,11 +125,12 @@ const (
 // that nobody asks can leave memory one by one.
 type idFilter struct {
 	levels []*filterLevel
-	next   int // Keys that the next level will take.
+	next   int // Keys that the next level will take: few in an hour that nobody adds to.
 }
 
 // filterLevel is the filter over some blocks.
 type filterLevel struct {
+	of         *idFilter
 	ids        fine // Nil while it is not loaded.
 	room       int  // Keys that it still takes.
 	blocks     []*blockMeta
@@ -144,12 +145,11 @@ func newIDFilter(blocks []*blockMeta) *idFilter {
 	rows := 0
 	for _, m := range blocks {
 		if len(f.levels) == 0 || rows+m.hdr.rows > filterMost {
-			f.levels = append(f.levels, &filterLevel{mint: m.hdr.mint, maxt: m.hdr.maxt})
+			f.levels = append(f.levels, &filterLevel{of: f, mint: m.hdr.mint, maxt: m.hdr.maxt})
 			rows = 0
 		}
 		rows += m.hdr.rows
 		f.levels[len(f.levels)-1].cover(m)
-		f.next = min(max(f.next, rows*filterGrowth), filterMost)
 	}
 	return f
 }
@@ -169,10 +169,11 @@ func (f *idFilter) add(blocks []*blockMeta, hashes []uint64, now uint64) *filter
 	}
 	if lv == nil || lv.ids == nil || lv.room < len(hashes) {
 		keys := max(f.next, len(hashes))
-		lv = &filterLevel{ids: newFine(keys), room: keys, mint: blocks[0].hdr.mint, maxt: blocks[0].hdr.maxt, used: now}
+		lv = &filterLevel{of: f, ids: newFine(keys), room: keys, mint: blocks[0].hdr.mint, maxt: blocks[0].hdr.maxt, used: now}
 		f.levels = append(f.levels, lv)
 		f.next = min(f.next*filterGrowth, filterMost)
 	}
+	lv.used = now
 	for _, m := range blocks {
 		lv.cover(m)
 	}

@@ -49,6 +49,18 @@ func TestTheFilterOfAnHourIsRarelyWrong(t *testing.T) {
 	require.Len(t, missing, 1)
 }
 
+// TestLateRowsOfAnHourTakeAFilterOfTheirSize adds a row to an hour that was read from
+// the disk.
+func TestLateRowsOfAnHourTakeAFilterOfTheirSize(t *testing.T) {
+	h := &header{rows: filterMost / 2}
+	f := newIDFilter([]*blockMeta{{hdr: h}})
+	lv := f.add([]*blockMeta{{hdr: &header{rows: 1}}}, []uint64{1}, 1)
+	require.Len(t, f.levels, 2)
+	require.Equal(t, int64(8*len(newFine(filterLeast))), lv.bytes())
+	require.Same(t, lv, f.add([]*blockMeta{{hdr: h}}, []uint64{2}, 7), "the next goes there, too")
+	require.Equal(t, uint64(7), lv.used)
+}
+
 // BenchmarkAppendToAFullHour appends events of an hour that holds many already:
 // what a wrong answer of its filter costs grows with them.
 func BenchmarkAppendToAFullHour(b *testing.B) {

@@ -422,5 +422,6 @@ func (l *Log) evictFilters() {
 		}
 		l.filters -= lv.bytes()
 		lv.ids = nil
+		lv.of.next = filterLeast // Nobody adds to the hour any more, or little.
 	}
 }
