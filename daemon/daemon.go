@@ -79,8 +79,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// shutdownTimeout bounds how long requests may go on after the end has begun.
-const shutdownTimeout = 10 * time.Second
+// defaultGrace is Daemon.grace but for tests.
+const defaultGrace = 10 * time.Second
 
 // writeTimeout bounds how long an answer may take to be read. Pushes and streams
 // set bounds of their own.
@@ -113,6 +113,8 @@ type Daemon struct {
 	caught    sync.Once
 	quit      chan struct{}
 	quitOnce  sync.Once
+	// grace bounds how long requests may go on after the end has begun.
+	grace time.Duration
 }
 
 // New opens the storage and wires the line. Nothing is served or read yet. On
@@ -121,7 +123,7 @@ func New(o Options) (_ *Daemon, err error) {
 	o.setDefaults()
 	d := &Daemon{
 		o: o, logger: o.Logger, started: time.Now(), registry: prometheus.NewRegistry(),
-		caughtUp: make(chan struct{}), quit: make(chan struct{}),
+		caughtUp: make(chan struct{}), quit: make(chan struct{}), grace: defaultGrace,
 		stopping: teardown{logger: o.Logger},
 	}
 	defer func() {
@@ -215,7 +217,12 @@ func New(o Options) (_ *Daemon, err error) {
 	d.stopping.add("HTTP server", func(ctx context.Context) error {
 		d.api.Close() // Streams end; other requests are given their time.
 		defer cancel()
-		return d.server.Shutdown(ctx)
+		err := d.server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			d.logger.Warn("Requests that were still under way are cut off", "after", d.grace)
+			err = d.server.Close()
+		}
+		return err
 	})
 	return d, nil
 }
@@ -261,7 +268,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // Stop ends what New and Run began, the last first, within a bound of time.
 func (d *Daemon) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), d.grace)
 	defer cancel()
 	return d.stopping.run(ctx)
 }

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -316,6 +318,24 @@ func TestStandardInputIsASource(t *testing.T) {
 	s.eventually(func() bool {
 		return s.sum("sum(sum_over_time(activity_events[1d]))", now.Add(time.Minute)) == float64(n)
 	}, "all of standard input is counted")
+}
+
+// TestRequestsThatDoNotEndAreCutOff stops a daemon while a client has not sent
+// what it announced.
+func TestRequestsThatDoNotEndAreCutOff(t *testing.T) {
+	d, err := New(Options{StoragePath: t.TempDir(), ListenAddresses: []string{"127.0.0.1:0"}})
+	require.NoError(t, err)
+	d.grace = 50 * time.Millisecond
+	s := run(t, d)
+	conn, err := net.Dial("tcp", s.Addr())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue", "the body is waited for")
+	s.end()
 }
 
 func TestTwoDaemonsDoNotShareAStorage(t *testing.T) {

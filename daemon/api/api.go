@@ -483,6 +483,13 @@ func (a *API) routes() []route {
 // serve is what every request goes through.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// First of all: the server reads the body behind every answer.
+	if r.Body != nil && r.Body != http.NoBody {
+		// A copy: the server looks at the body of its own request to see whether
+		// what was not read of it is worth reading.
+		r = r.WithContext(r.Context())
+		r.Body = newPatientBody(w, r.Body, &a.o.Limits)
+	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		httputil.SetCORS(w, a.o.CORSOrigin, r)
 		if r.Method == http.MethodOptions {
@@ -501,12 +508,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	if err := a.checkHeaders(r); err != nil {
 		a.fail(w, r, err)
 		return
-	}
-	if r.Body != nil && r.Body != http.NoBody {
-		// A copy: the server looks at the body of its own request to see whether
-		// what was not read of it is worth reading.
-		r = r.WithContext(r.Context())
-		r.Body = newPatientBody(w, r.Body, &a.o.Limits)
 	}
 	a.mux.ServeHTTP(w, r)
 }

@@ -125,6 +125,27 @@ func TestFormsMayNotBeSlowEither(t *testing.T) {
 	}
 }
 
+// TestBodiesThatNobodyReadsAreNotWaitedFor announces bodies that never come, where
+// the answer is given before they are asked for.
+func TestBodiesThatNobodyReadsAreNotWaitedFor(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Limits.BodyWindow = 50 * time.Millisecond })
+	f := func(head, want string) {
+		t.Helper()
+		conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		_, err = fmt.Fprintf(conn, "%s\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", head)
+		require.NoError(t, err)
+		b, err := io.ReadAll(conn)
+		require.NoError(t, err, "the connection stays open after %s", head)
+		require.Contains(t, string(b), want)
+	}
+	f("OPTIONS /api/v1/query HTTP/1.1", "204 No Content")
+	f("POST /api/v1/events HTTP/1.1\r\nOrigin: http://evil.example", "403 Forbidden")
+	f("GET /api/v1/insights HTTP/1.1"+strings.Repeat("\r\nX-A: b", 150), "431 Request Header Fields Too Large")
+}
+
 // TestAddressesShareThePushes fills the places of one address and pushes from
 // another.
 func TestAddressesShareThePushes(t *testing.T) {
