@@ -182,6 +182,30 @@ func TestWarnsOfAnOpenAddress(t *testing.T) {
 	f("0.0.0.0:0", "", []config.Token{{Name: "a"}}, false)
 }
 
+// A file that is empty while somebody writes it lets nobody in.
+func TestReloadDropsNotAllTokensOfAnOpenAddress(t *testing.T) {
+	const good = "web: {tokens: [{name: a, scopes: [read], token: hunter2-plain-0123456789}]}\n"
+	f := func(address string, refused bool) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "insightd.yml")
+		require.NoError(t, os.WriteFile(file, []byte(good), 0o600))
+		d, err := New(Options{ConfigFile: file, StoragePath: t.TempDir(), ListenAddresses: []string{address}})
+		require.NoError(t, err)
+		s := run(t, d)
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+		if err := s.Reload(); refused {
+			require.ErrorContains(t, err, "web.tokens is empty")
+			require.Equal(t, http.StatusUnauthorized, s.status(http.MethodGet, "/api/v1/insights", nil))
+		} else {
+			require.NoError(t, err)
+		}
+		require.NoError(t, os.WriteFile(file, []byte(good), 0o600))
+		require.NoError(t, s.Reload())
+	}
+	f("0.0.0.0:0", true)
+	f("127.0.0.1:0", false)
+}
+
 // TestTokensBesideBasicUsers asks through exporter-toolkit's users, who take the
 // header Authorization.
 func TestTokensBesideBasicUsers(t *testing.T) {

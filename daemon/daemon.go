@@ -94,6 +94,7 @@ type Daemon struct {
 	started   time.Time
 	stopping  teardown
 	config    atomic.Pointer[config.Config]
+	reloading sync.Mutex // held while a configuration is put in force
 	reloaded  reloadState
 	rules     atomic.Pointer[ruleset]
 	log       *eventlog.Log
@@ -277,16 +278,16 @@ func (d *Daemon) Stop() error {
 // the watermarks on.
 func (d *Daemon) line(ctx context.Context) error {
 	begun := time.Now()
+	configured := d.config.Load()
 	if err := d.restore(ctx); err != nil {
-		return err
-	}
-	if err := d.sources.apply(d.config.Load().Sources); err != nil {
 		return err
 	}
 	if d.o.Stdin != nil {
 		d.sources.add(passing{d.intake}, source.NewStream(source.StreamOptions{Name: "standard input", Reader: d.o.Stdin, Logger: d.logger, Now: d.o.Now, Retry: true}))
 	}
-	d.ready.Store(true)
+	if err := d.begin(ctx, configured); err != nil {
+		return err
+	}
 	d.logger.Info("Ready", "address", d.Addr(), "events", d.log.Stats().Events, "after", time.Since(begun).Round(time.Millisecond).String())
 
 	t := time.NewTicker(d.o.Tick)

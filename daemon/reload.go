@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/enrich"
 )
 
 // loadConfig reads the configuration that the options name.
@@ -24,13 +25,20 @@ func (d *Daemon) loadConfig() (*config.Config, error) {
 }
 
 // Reload reads the configuration again and puts it in force: sources, tokens,
-// rules, and all of enrichment (networks, identities, catalogue, GeoIP). Everything that can
-// fail is done first; on error the old configuration stays as it was. Other
-// keys are read at the start only, and a change of one is told.
+// rules, models, exceptions, and all of enrichment (networks, identities,
+// catalogue, GeoIP). Everything that can fail is done first, so that on error the
+// old configuration stays in force; only of exceptions some may be new then, and
+// the error says so. Other keys are read at the start only, and a change of one
+// is told. One reload comes after the other, so that the newest file wins.
 func (d *Daemon) Reload() (err error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	defer func() { d.reloaded.set(err == nil, time.Now()) }()
 	c, err := d.loadConfig()
 	if err != nil {
+		return err
+	}
+	if err := d.staysClosed(c); err != nil {
 		return err
 	}
 	x, err := newEnricher(c)
@@ -45,8 +53,15 @@ func (d *Daemon) Reload() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.sources.apply(c.Sources); err != nil {
+	change, err := d.sources.prepare(c.Sources)
+	if err != nil {
 		return fmt.Errorf("changing sources: %w", err)
+	}
+	if d.ready.Load() {
+		if err := d.note(context.Background(), c, x, r); err != nil {
+			return err
+		}
+		d.sources.apply(change)
 	}
 	d.intake.enricher.Store(x)
 	d.api.SetTokens(known)
@@ -55,13 +70,52 @@ func (d *Daemon) Reload() (err error) {
 		d.logger.Warn("A change of the configuration waits for a restart", "key", key)
 	}
 	d.config.Store(c)
-	if d.ready.Load() {
-		if err := d.configure(context.Background(), c); err != nil {
+	d.logger.Info("The configuration was reloaded", "file", d.o.ConfigFile)
+	return nil
+}
+
+// begin starts the sources once the engine is where it was. configured is the
+// configuration that is in force; a reload may have brought another since.
+func (d *Daemon) begin(ctx context.Context, configured *config.Config) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	c := d.config.Load()
+	if c != configured {
+		if err := d.configure(ctx, c); err != nil {
 			return err
 		}
 	}
-	d.logger.Info("The configuration was reloaded", "file", d.o.ConfigFile)
+	change, err := d.sources.prepare(c.Sources)
+	if err != nil {
+		return err
+	}
+	d.sources.apply(change)
+	d.ready.Store(true)
 	return nil
+}
+
+// noteFor bounds how long the log may take to note a configuration, and
+// notePerException what an exception adds.
+const (
+	noteFor          = 10 * time.Second
+	notePerException = 100 * time.Millisecond
+)
+
+// note puts exceptions and the models' part of a configuration in force, and
+// notes them and the rules in the event log. Where it fails the settings and the
+// rules are as they were; of the exceptions, those before the one that failed are new.
+func (d *Daemon) note(ctx context.Context, c *config.Config, x *enrich.Enricher, r *ruleset) error {
+	ctx, cancel := context.WithTimeout(ctx, noteFor+time.Duration(len(c.Exceptions))*notePerException)
+	defer cancel()
+	versions := x.Versions()
+	versions["rules"] = r.set.Hash()
+	if err := d.engine.ConfigureExceptions(ctx, c.ExceptionValues()); err != nil {
+		return fmt.Errorf("putting exceptions in force, of which some may be: %w", err)
+	}
+	if err := d.engine.NoteRules(ctx, r.set, byConfiguration); err != nil {
+		return err
+	}
+	return d.engine.Configure(ctx, settings(c), versions)
 }
 
 // waiting names the sections that differ and are read at the start only.

@@ -40,12 +40,18 @@ func newSources(sink source.Sink, cp *source.Checkpoints, now func() time.Time, 
 	return &sources{sink: sink, checkpoints: cp, now: now, logger: logger, ctx: ctx, stop: stop, running: map[string]*runningSource{}}
 }
 
-// apply makes the running sources those of the configuration. Sources that did
-// not change run on. It is prepared completely before anything is touched.
-func (s *sources) apply(conf []config.Source) error {
+// change is what makes the running sources those of a configuration.
+type change struct {
+	conf  []config.Source
+	fresh map[string]*runningSource
+}
+
+// prepare makes what a configuration needs, and touches nothing. Nobody else
+// changes sources until it is applied.
+func (s *sources) prepare(conf []config.Source) (change, error) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
-	fresh := map[string]*runningSource{}
+	ch := change{conf, map[string]*runningSource{}}
 	for _, c := range conf {
 		if old := s.running[c.Name]; old != nil && old.conf == c {
 			continue
@@ -55,13 +61,21 @@ func (s *sources) apply(conf []config.Source) error {
 			Checkpoints: s.checkpoints, Now: s.now, Logger: s.logger,
 		})
 		if err != nil {
-			return err
+			return ch, err
 		}
-		fresh[c.Name] = &runningSource{Source: f, conf: c}
+		ch.fresh[c.Name] = &runningSource{Source: f, conf: c}
 	}
+	return ch, nil
+}
+
+// apply makes the running sources those of a configuration. Sources that did not
+// change run on.
+func (s *sources) apply(ch change) {
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
 	for name, old := range s.running {
-		kept := slices.ContainsFunc(conf, func(c config.Source) bool { return c.Name == name })
-		if !kept || fresh[name] != nil {
+		kept := slices.ContainsFunc(ch.conf, func(c config.Source) bool { return c.Name == name })
+		if !kept || ch.fresh[name] != nil {
 			if old.conf.Name == "" {
 				continue // Standard input is not the file's.
 			}
@@ -70,10 +84,9 @@ func (s *sources) apply(conf []config.Source) error {
 			delete(s.running, name)
 		}
 	}
-	for name, r := range fresh {
+	for name, r := range ch.fresh {
 		s.start(name, r, s.sink)
 	}
-	return nil
 }
 
 // add runs a source that the configuration does not name, into a sink of its

@@ -145,24 +145,13 @@ func (d *Daemon) mend(harm string) {
 // byConfiguration is in whose name the configuration changes what is told.
 const byConfiguration = insight.ExceptionFromConfiguration
 
-// configure puts the models' part of a configuration and its exceptions in force,
-// and notes them and the rules in the event log. A log that cannot be written to does not stop a start: the note
-// is tried again with the next reload.
+// configure notes the configuration that the daemon begins with. A log that cannot
+// be written to does not stop a start: the next reload tries again.
 func (d *Daemon) configure(ctx context.Context, c *config.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	versions := d.intake.enricher.Load().Versions()
-	versions["rules"] = d.rules.Load().set.Hash()
-	err := errors.Join(
-		d.engine.Configure(ctx, settings(c), versions),
-		d.engine.NoteRules(ctx, d.rules.Load().set, byConfiguration),
-		d.engine.ConfigureExceptions(ctx, c.ExceptionValues()),
-	)
-	if err != nil && errors.Is(err, ctx.Err()) {
-		return err
+	err := d.note(ctx, c, d.intake.enricher.Load(), d.rules.Load())
+	if err != nil && ctx.Err() == nil {
+		d.logger.Error("Noting the configuration in the event log; it is tried again at the next reload", "err", err)
+		return nil
 	}
-	if err != nil {
-		d.logger.Error("Noting the configuration in the event log", "err", err)
-	}
-	return nil
+	return err
 }

@@ -37,9 +37,13 @@ func (x *Exception) value() insight.Exception {
 	return v
 }
 
+// maxExceptions is how many may be in force at once: what the engine takes, of which
+// those that were made over HTTP use some too.
+const maxExceptions = 1000
+
 // checkExceptions looks at what the keys of an exception say together.
 func (p *parser) checkExceptions(list []Exception, now time.Time) {
-	named := map[string]string{}
+	named, notOver := map[string]string{}, 0
 	for i := range list {
 		x, key := &list[i], fmt.Sprintf("exceptions[%d]", i)
 		if x.ID != "" && !tokenName.MatchString(x.ID) {
@@ -54,6 +58,12 @@ func (p *parser) checkExceptions(list []Exception, now time.Time) {
 			continue
 		}
 		named[v.ID] = key
+		if v.Over().After(now) {
+			notOver++
+		}
+	}
+	if notOver > maxExceptions {
+		p.report("exceptions", format(notOver)+" that are not over", "at most "+format(maxExceptions), "remove those that no longer matter, or let patterns in one scope take the place of several")
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,4 +60,22 @@ func TestExceptionsHaveIds(t *testing.T) {
 	require.Equal(t, x.ID, parse(one).ID)
 	require.NotEqual(t, x.ID, parse(strings.Replace(one, "04-01", "04-02", 1)).ID)
 	require.Equal(t, "mine", parse(strings.Replace(one, "{kind", "{id: mine, kind", 1)).ID)
+}
+
+func TestExceptionsInForceAreBounded(t *testing.T) {
+	list := func(n int, expires string) []byte {
+		var b strings.Builder
+		b.WriteString("exceptions:\n")
+		for i := range n {
+			fmt.Fprintf(&b, "  - {id: x%d, kind: mute, owner: anna, reason: known, expires: %s, scope: {identity: a%d}}\n", i, expires, i)
+		}
+		return []byte(b.String())
+	}
+	tomorrow := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
+	_, err := Parse("insightd.yml", list(maxExceptions, tomorrow))
+	require.NoError(t, err)
+	_, err = Parse("insightd.yml", list(maxExceptions+1, tomorrow))
+	require.ErrorContains(t, err, "exceptions: found 1001 that are not over, expected at most 1000")
+	_, err = Parse("insightd.yml", list(maxExceptions+1, "2026-04-01"))
+	require.NoError(t, err, "they are over")
 }
