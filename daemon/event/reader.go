@@ -153,6 +153,11 @@ func (r *Reader) Omitted() int { return r.omitted }
 // Offset is how many decompressed bytes have been used so far.
 func (r *Reader) Offset() int64 { return r.in.offset() }
 
+// Between reports whether the current place is between values that stand on their
+// own, so that another Reader may read on from Offset; inside a list or an envelope
+// it would not know what is around its records.
+func (r *Reader) Between() bool { return len(r.frames) == 0 }
+
 // Next reads the next event into e. It returns nil where e is filled; a
 // *RecordError where a record could not be read, whose neighbours follow;
 // io.EOF at the end; and any other error where the rest cannot be read. The

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,4 +100,39 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, entries, again)
 	})
+}
+
+// A line that is an envelope of many records is read on from its start: what is
+// around them says whose they are.
+func TestCheckpointStandsBetweenEnvelopes(t *testing.T) {
+	dir := t.TempDir()
+	var b bytes.Buffer
+	for n := range 3 {
+		b.Write(document(n*130, n*130+130))
+	}
+	in := bytes.ReplaceAll(b.Bytes(), []byte("\n"), nil)
+	in = bytes.ReplaceAll(in, []byte("]}{"), []byte("]}\n{"))
+	write(t, in, dir, "in", "a.json")
+	ends := map[int64]bool{0: true, int64(len(in)): true}
+	for i, c := range in {
+		if c == '\n' {
+			ends[int64(i)] = true // Its line break may be read with the next.
+			ends[int64(i)+1] = true
+		}
+	}
+	cp, err := OpenCheckpoints(filepath.Join(dir, "state"))
+	require.NoError(t, err)
+	sink := newRecorder()
+	f, err := NewFolder(FolderOptions{Path: filepath.Join(dir, "in"), Name: "in", Checkpoints: cp, BatchEvents: 100, Workers: 1})
+	require.NoError(t, err)
+	sink.refuse = func() error {
+		f.mtx.Lock()
+		defer f.mtx.Unlock()
+		for _, fl := range f.files {
+			require.True(t, ends[fl.offset], "a mark at byte %d", fl.offset)
+		}
+		return nil
+	}
+	require.NoError(t, f.Run(t.Context(), sink))
+	require.Equal(t, 390, sink.count())
 }

@@ -166,7 +166,7 @@ func (w *worker) records(ctx context.Context, t *task, p *plan, in *countReader)
 			if !w.batch.full(w.f.o.BatchEvents) {
 				continue
 			}
-			if p.lines {
+			if p.lines && r.Between() {
 				w.marks = append(w.marks, mark{path: t.path, entry: at()})
 			}
 			if err := w.deliver(ctx); err != nil {
