@@ -40,7 +40,8 @@ func (p *pauses) reset() { p.n = 0 }
 // retry is when a file that cannot be read is tried again.
 type retry struct {
 	pauses
-	at time.Time
+	at   time.Time
+	stat stat // As it was found when it could not be read.
 }
 
 // hintedError is an error that knows what to do about it.

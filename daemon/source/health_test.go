@@ -90,6 +90,31 @@ func TestFileThatCannotBeReadIsTriedAgain(t *testing.T) {
 	require.Len(t, sink.failed(), 1, "it was told once")
 }
 
+// The pauses of a file that never could be read grow, however often it is looked
+// at; a change of it ends them.
+func TestFileThatNeverCouldBeReadIsLeftForAWhile(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, lines(0, 5), dir, "a.json")
+	now := time.Now()
+	f, err := NewFolder(FolderOptions{Path: dir, Follow: true, Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	tries := func(looks int) (n int) {
+		for range looks {
+			tasks, err := f.scan(true)
+			require.NoError(t, err)
+			for i := range tasks {
+				n++
+				f.trouble(tasks[i].path, tasks[i].stat, &os.PathError{Op: "read", Path: tasks[i].path, Err: syscall.EIO})
+			}
+			now = now.Add(time.Second)
+		}
+		return n
+	}
+	require.Less(t, tries(1000), 50, "in 1000 seconds")
+	add(t, path, lines(5, 6))
+	require.Equal(t, 1, tries(1))
+}
+
 // A file that is damaged is told of and counted once, its neighbours are read,
 // and it is read again when it has been replaced.
 func TestDamagedGzip(t *testing.T) {

@@ -111,7 +111,7 @@ func (w *worker) file(ctx context.Context, t *task) error {
 	// Progress goes by what was planned, whatever came of it.
 	defer func() { w.f.done.Add(t.planned - counted.n) }()
 	if t.err != nil {
-		w.trouble(t.path, t.err)
+		w.trouble(t, t.err)
 		return nil
 	}
 	fd, err := os.Open(t.path)
@@ -120,7 +120,7 @@ func (w *worker) file(ctx context.Context, t *task) error {
 		return nil
 	}
 	if err != nil {
-		w.trouble(t.path, err)
+		w.trouble(t, err)
 		return nil
 	}
 	defer fd.Close()
@@ -129,7 +129,7 @@ func (w *worker) file(ctx context.Context, t *task) error {
 		err = errors.New("it is no longer a regular file")
 	}
 	if err != nil {
-		w.trouble(t.path, err)
+		w.trouble(t, err)
 		return nil
 	}
 	st := statOf(info)
@@ -138,7 +138,7 @@ func (w *worker) file(ctx context.Context, t *task) error {
 	}
 	p, err := newPlan(fd, st, t.from, t.known, w.f.o.Follow)
 	if err != nil {
-		w.trouble(t.path, err)
+		w.trouble(t, err)
 		return nil
 	}
 	counted.r = io.NewSectionReader(fd, p.start, p.end-p.start)
@@ -182,7 +182,7 @@ func (w *worker) records(ctx context.Context, t *task, p *plan, in *countReader)
 			w.f.fail(w.sink, *bad)
 			continue
 		case in.err != nil:
-			w.trouble(t.path, in.err)
+			w.trouble(t, in.err)
 			return w.deliver(ctx)
 		case errors.Is(err, io.EOF):
 			err = nil
@@ -221,9 +221,9 @@ func (w *worker) end(ctx context.Context, t *task, p *plan, e entry, err error) 
 }
 
 // trouble reports a file that cannot be opened or read, once.
-func (w *worker) trouble(path string, err error) {
-	if w.f.trouble(path, err) {
-		w.f.fail(w.sink, event.RecordError{Name: path, Err: err})
+func (w *worker) trouble(t *task, err error) {
+	if w.f.trouble(t.path, t.stat, err) {
+		w.f.fail(w.sink, event.RecordError{Name: t.path, Err: err})
 	}
 }
 

@@ -98,6 +98,9 @@ func (f *Folder) consider(l listing, all bool) []task {
 	defer f.mtx.Unlock()
 	var tasks []task
 	for _, found := range l.files {
+		if r := f.retries[found.path]; r != nil && !all {
+			r.at = time.Time{} // The file system's word ends a pause.
+		}
 		if t, ok := f.compare(found); ok {
 			tasks = append(tasks, t)
 			f.total.Add(t.planned)
@@ -146,7 +149,7 @@ func (f *Folder) compare(found found) (task, bool) {
 	if same && !overdue && (fl.read || !fl.unfinished.IsZero()) && f.troubled[found.path] == nil {
 		return task{}, false
 	}
-	if r := f.retries[found.path]; r != nil && same && f.o.Now().Before(r.at) {
+	if r := f.retries[found.path]; r != nil && r.stat == found.stat && f.o.Now().Before(r.at) {
 		return task{}, false
 	}
 	t := task{path: found.path, stat: found.stat, from: fl.entry, known: fl.known, told: fl.told && same, planned: found.stat.size}
@@ -204,7 +207,7 @@ func (f *Folder) mark(path string, e entry, read bool, unfinished time.Time, tol
 }
 
 // trouble notes that a file cannot be read, and reports whether that is news.
-func (f *Folder) trouble(path string, err error) bool {
+func (f *Folder) trouble(path string, st stat, err error) bool {
 	f.mtx.Lock()
 	defer f.mtx.Unlock()
 	old := f.troubled[path]
@@ -215,7 +218,7 @@ func (f *Folder) trouble(path string, err error) bool {
 		r.reset()
 		f.retries[path] = r
 	}
-	r.at = f.o.Now().Add(r.next())
+	r.at, r.stat = f.o.Now().Add(r.next()), st
 	f.looked++
 	if f.files[path] == nil {
 		f.files[path] = &file{}
