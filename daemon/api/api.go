@@ -43,6 +43,8 @@ type Insights interface {
 	Incident(id string) (insight.Incident, []insight.Insight, bool)
 	// OpenIncidents returns those with an insight that goes on and is not suppressed.
 	OpenIncidents() []insight.Incident
+	// LastChange is the number of the newest change.
+	LastChange() uint64
 	// Watch returns the changes to come, until ctx ends or the reader has fallen
 	// behind, and those since the change of number after.
 	Watch(ctx context.Context, after uint64) (changes <-chan insight.Change, past []insight.Change, complete bool)
@@ -209,8 +211,9 @@ type Limits struct {
 	// Timeout ends a question: 2 minutes.
 	Timeout time.Duration
 	// Heartbeat is how often a stream without news says that it lives: 15
-	// seconds.
-	Heartbeat time.Duration
+	// seconds. StreamWrite is how long its client may take to read what it is
+	// sent: 10 seconds.
+	Heartbeat, StreamWrite time.Duration
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -224,7 +227,7 @@ func or[T comparable](v, otherwise T) T {
 func (l *Limits) validate() error {
 	if l.BodyBytes < 0 || l.DecompressedBytes < 0 || l.BodyRate < 0 || l.BodyWindow < 0 || l.Ratio < 0 || l.RecordBytes < 0 ||
 		l.HeaderBytes < 0 || l.Headers < 0 || l.Connections < 0 || l.Page < 0 || l.Range < 0 || l.Points < 0 ||
-		l.Searches < 0 || l.SearchWait < 0 || l.Pushes < 0 || l.Watchers < 0 || l.Timeout < 0 || l.Heartbeat < 0 {
+		l.Searches < 0 || l.SearchWait < 0 || l.Pushes < 0 || l.Watchers < 0 || l.Timeout < 0 || l.Heartbeat < 0 || l.StreamWrite < 0 {
 		return errors.New("a limit is negative")
 	}
 	*l = Limits{
@@ -246,6 +249,7 @@ func (l *Limits) validate() error {
 		Watchers:          or(l.Watchers, 100),
 		Timeout:           or(l.Timeout, 2*time.Minute),
 		Heartbeat:         or(l.Heartbeat, 15*time.Second),
+		StreamWrite:       or(l.StreamWrite, 10*time.Second),
 	}
 	return nil
 }
@@ -488,7 +492,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 		// A copy: the server looks at the body of its own request to see whether
 		// what was not read of it is worth reading.
 		r = r.WithContext(r.Context())
-		r.Body = newPatientBody(w, r.Body, &a.o.Limits)
+		r.Body = newPatientBody(w, r, &a.o.Limits)
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		httputil.SetCORS(w, a.o.CORSOrigin, r)

@@ -19,15 +19,19 @@ type patientBody struct {
 	deadline func(time.Time) error
 	rate     int64 // Bytes a second.
 	window   time.Duration
+	// multiplexed says that a deadline ends the body when it passes, as over
+	// HTTP/2, and not only what reads then.
+	multiplexed bool
 
 	waited time.Duration
 	got    int64
 	err    error
 }
 
-func newPatientBody(w http.ResponseWriter, body io.ReadCloser, l *Limits) *patientBody {
+func newPatientBody(w http.ResponseWriter, r *http.Request, l *Limits) *patientBody {
 	b := &patientBody{
-		ReadCloser: body, deadline: http.NewResponseController(w).SetReadDeadline, rate: l.BodyRate, window: l.BodyWindow,
+		ReadCloser: r.Body, deadline: http.NewResponseController(w).SetReadDeadline,
+		rate: l.BodyRate, window: l.BodyWindow, multiplexed: r.ProtoMajor > 1,
 	}
 	// Where nobody reads the body the server does, before it sends the answer.
 	_ = b.deadline(time.Now().Add(b.window))
@@ -49,6 +53,8 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		b.got, b.waited = 0, 0
 	}
 	switch {
+	case err == nil && b.multiplexed:
+		_ = b.deadline(time.Time{}) // Our own time does not count.
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = &failure{ErrorTimeout, http.StatusRequestTimeout, fmt.Sprintf(

@@ -11,18 +11,15 @@ import (
 	"github.com/insightd/insightd/daemon/insight"
 )
 
-const (
-	// liveWrite is how long a client may take to read what it is sent.
-	liveWrite = 10 * time.Second
-	// liveRetry is after how long a client should come back.
-	liveRetry = 5 * time.Second
-)
+// liveRetry is after how long a client should come back.
+const liveRetry = 5 * time.Second
 
 // live streams what happens to insights as server-sent events: start, revision,
 // confirmed, end, withdrawn and superseded, each with the record of the new
 // state. What is history by the time it is found is left out, unless quiet=true
 // asks for it. A client that comes back with Last-Event-ID gets what it has
 // missed, as far as that is kept; where it is not, the comment "missed" says so.
+// The first block has an id, so that who was told nothing misses nothing either.
 // Filters are those for insights.
 func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	q := &request{Request: r, a: a, ctx: r.Context(), asked: map[string]bool{}}
@@ -56,13 +53,16 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	a.metrics.streams.Inc()
 	defer a.metrics.streams.Dec()
 
-	s := &stream{w: w, rc: http.NewResponseController(w), quiet: quiet}
+	s := &stream{w: w, rc: http.NewResponseController(w), write: a.o.Limits.StreamWrite, quiet: quiet}
+	if after == 0 {
+		after = a.o.Insights.LastChange()
+	}
 	changes, past, complete := a.o.Insights.Watch(r.Context(), after)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	fmt.Fprintf(&s.b, "retry: %d\n: insightd\n", liveRetry.Milliseconds())
+	fmt.Fprintf(&s.b, "retry: %d\nid: %d\n: insightd\n", liveRetry.Milliseconds(), after)
 	if !complete {
 		s.b.WriteString(": missed\n")
 	}
@@ -113,6 +113,8 @@ type stream struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
 	b  bytes.Buffer
+	// write is how long the client may take to read what it is sent.
+	write time.Duration
 	// quiet asks for history, too.
 	quiet bool
 }
@@ -123,11 +125,14 @@ func (s *stream) flush() error {
 		return nil
 	}
 	// A writer without deadlines is one of a test.
-	_ = s.rc.SetWriteDeadline(time.Now().Add(liveWrite))
+	_ = s.rc.SetWriteDeadline(time.Now().Add(s.write))
 	_, err := s.w.Write(s.b.Bytes())
 	s.b.Reset()
 	if err != nil {
 		return err
 	}
-	return s.rc.Flush()
+	err = s.rc.Flush()
+	// HTTP/2 resets a stream at its deadline, whether anything is written or not.
+	_ = s.rc.SetWriteDeadline(time.Time{})
+	return err
 }

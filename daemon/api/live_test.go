@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func (l *listener) event() (id, kind string, r insight.Record) {
 func TestLive(t *testing.T) {
 	w := newWorld(t, nil)
 	l := w.listen("/api/v1/insights/live", "")
-	require.Equal(t, []string{"retry: 5000", ": insightd"}, l.next())
+	require.Equal(t, []string{"retry: 5000", fmt.Sprint("id: ", w.insights.LastChange()), ": insightd"}, l.next())
 	calls := w.listen("/api/v1/insights/live?type=ApiCallRateInsight&min_confidence=0.5", "")
 	calls.next()
 
@@ -143,6 +144,38 @@ func TestLive(t *testing.T) {
 	w.api.Close()
 	_, err := l.r.ReadString('\n')
 	require.Error(t, err)
+}
+
+// TestWhoWasToldNothingMissesNothing comes back with the id of the first block.
+func TestWhoWasToldNothingMissesNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	first := w.listen("/api/v1/insights/live", "").next()
+	calls, _ := w.insights.Get(w.ids["calls"])
+	calls.Confidence = 0.94
+	_, err := w.insights.Put(calls)
+	require.NoError(t, err)
+	again := w.listen("/api/v1/insights/live", strings.TrimPrefix(first[1], "id: "))
+	again.next()
+	_, kind, _ := again.event()
+	require.Equal(t, "revision", kind)
+}
+
+// TestLiveOutlastsItsDeadlines listens for longer than a client may take to read,
+// and than the server lets others write.
+func TestLiveOutlastsItsDeadlines(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		w := newWorld(t, func(o *Options) {
+			o.Limits.Heartbeat, o.Limits.StreamWrite = 100*time.Millisecond, 50*time.Millisecond
+		})
+		w.overTLS(http2, 120*time.Millisecond)
+		l := w.listen("/api/v1/insights/live", "")
+		require.Equal(t, http2, l.res.ProtoMajor == 2)
+		l.next()
+		for range 3 {
+			require.Equal(t, []string{": heartbeat"}, l.next())
+		}
+		w.api.Close()
+	}
 }
 
 func TestLiveHeartbeatAndLimit(t *testing.T) {

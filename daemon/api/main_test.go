@@ -107,6 +107,14 @@ func newWorld(t *testing.T, changeOptions func(*Options)) *world {
 	return w
 }
 
+// overTLS has the world served by another server, whose answers take at most write.
+func (w *world) overTLS(http2 bool, write time.Duration) {
+	w.server = httptest.NewUnstartedServer(w.api.Handler())
+	w.server.EnableHTTP2, w.server.Config.WriteTimeout = http2, write
+	w.server.StartTLS()
+	w.t.Cleanup(w.server.Close)
+}
+
 // worldLocator knows where anna is.
 type worldLocator struct{}
 

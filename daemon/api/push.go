@@ -40,8 +40,14 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	// The server's own deadline would cut off a body that takes long. The time that
+	// writing the answer may take begins when the body has ended.
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Time{})
+	answering := func() { _ = rc.SetWriteDeadline(time.Now().Add(answerTime)) }
 	body := newPushBody(http.MaxBytesReader(w, r.Body, a.o.Limits.BodyBytes), a.o.Limits)
 	if err := body.open(r.Header.Get("Content-Encoding")); err != nil {
+		answering()
 		a.fail(w, r, a.pushFailure(err, body))
 		return
 	}
@@ -54,8 +60,7 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 	for result, n := range map[string]int{"accepted": res.Accepted, "duplicate": res.Duplicates, "refused": res.Refused, "rejected": rejected, "omitted": res.Omitted} {
 		a.metrics.pushed.WithLabelValues(result, name).Add(float64(n))
 	}
-	// The time that writing the answer may take begins when the body has ended.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	answering()
 	var warnings []string
 	if n := rejected; n > maxRejections {
 		warnings = append(warnings, fmt.Sprintf("%d records were rejected; the first %d are listed", n, maxRejections))

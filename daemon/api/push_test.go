@@ -182,6 +182,39 @@ func TestPushUnavailable(t *testing.T) {
 	require.Equal(t, ErrorUnavailable, decode(t, b).ErrorType)
 }
 
+// slowPusher takes its time in the middle of a body, as a slow disk does.
+type slowPusher struct{ pause time.Duration }
+
+func (p slowPusher) Push(ctx context.Context, _ string, body io.Reader, _ PushOptions) (PushResult, error) {
+	if _, err := io.ReadFull(body, make([]byte, 4096)); err != nil {
+		return PushResult{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.pause)
+	defer cancel()
+	<-ctx.Done()
+	_, err := io.Copy(io.Discard, body)
+	return PushResult{Accepted: 1}, err
+}
+
+// TestStoringMayTakeLong pushes where storing takes longer than a client is waited
+// for, and than the server lets others write.
+func TestStoringMayTakeLong(t *testing.T) {
+	f := func(http2 bool, window, write time.Duration) {
+		t.Helper()
+		w := newWorld(t, func(o *Options) {
+			o.Limits.BodyWindow, o.Pusher = window, slowPusher{300 * time.Millisecond}
+		})
+		w.overTLS(http2, write)
+		code, a, res := w.push("["+strings.Repeat(" ", 3<<20)+"]", "")
+		require.Equal(t, http.StatusOK, code, a.Error)
+		require.Equal(t, 1, res.Accepted)
+	}
+	for _, http2 := range []bool{false, true} {
+		f(http2, 100*time.Millisecond, 0)
+		f(http2, 0, 100*time.Millisecond)
+	}
+}
+
 type source struct{ name string }
 
 func (s *source) Push(_ context.Context, source string, body io.Reader, _ PushOptions) (PushResult, error) {

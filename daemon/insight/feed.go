@@ -121,6 +121,13 @@ func (f *feed) close() {
 	}
 }
 
+// LastChange is the Seq of the newest change, from which on Watch misses nothing.
+func (s *Store) LastChange() uint64 {
+	s.feed.mtx.Lock()
+	defer s.feed.mtx.Unlock()
+	return s.feed.seq
+}
+
 // Watch returns a channel of the changes to come, in order. It is closed when
 // ctx ends, when the store is closed, and when the reader has fallen too far
 // behind: who still wants to know then watches again from the last Seq that he

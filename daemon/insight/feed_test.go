@@ -46,6 +46,7 @@ func TestWatch(t *testing.T) {
 		seqs = append(seqs, c.Seq)
 	}
 	require.IsIncreasing(t, seqs)
+	require.Equal(t, seqs[5], s.LastChange())
 	cancel()
 	_, ok := <-ch
 	require.False(t, ok, "it is closed when its context ends")

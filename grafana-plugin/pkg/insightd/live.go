@@ -135,17 +135,16 @@ func (s *stream) read(ctx context.Context) error {
 	return lines.Err()
 }
 
-// dispatch tells one change.
+// dispatch tells one change. A block without one may say where the stream begins.
 func (s *stream) dispatch(id, kind string, data []byte) error {
-	if len(data) == 0 {
-		return nil
-	}
-	var r Record
-	if err := codec.Unmarshal(data, &r); err != nil {
-		return &Error{Kind: ErrNotInsightd, Text: fmt.Sprintf("reading a change: %v", err), Hint: hintProduct}
-	}
-	if err := s.tell(Change{Kind: kind, Record: r}); err != nil {
-		return fmt.Errorf("%w: %w", errTell, err)
+	if len(data) > 0 {
+		var r Record
+		if err := codec.Unmarshal(data, &r); err != nil {
+			return &Error{Kind: ErrNotInsightd, Text: fmt.Sprintf("reading a change: %v", err), Hint: hintProduct}
+		}
+		if err := s.tell(Change{Kind: kind, Record: r}); err != nil {
+			return fmt.Errorf("%w: %w", errTell, err)
+		}
 	}
 	if id != "" {
 		s.last = id
