@@ -373,6 +373,7 @@ func New(o Options) (*API, error) {
 	if o.Prometheus.CORSOrigin == nil {
 		o.Prometheus.CORSOrigin = o.CORSOrigin
 	}
+	o.Prometheus.Wait = o.Limits.SearchWait
 	if a.prom, err = newPrometheus(o.Prometheus); err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}

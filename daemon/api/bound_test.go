@@ -255,3 +255,29 @@ func TestConnectionBounds(t *testing.T) {
 	_, _, b := w.call(http.MethodGet, "/metrics", nil)
 	require.Contains(t, string(b), `insightd_http_connections_closed_total{reason="idle"}`)
 }
+
+// TestQueriesDoNotWaitForEver asks while all places are taken, and before there
+// are series.
+func TestQueriesDoNotWaitForEver(t *testing.T) {
+	ready := true
+	w := newWorld(t, func(o *Options) {
+		o.Prometheus.MaxConcurrent, o.Limits.SearchWait = 1, 10*time.Millisecond
+		o.Prometheus.Ready = func() bool { return ready }
+	})
+	f := func(path, want string) {
+		t.Helper()
+		code, header, b := w.call(http.MethodGet, path, nil)
+		require.Equal(t, http.StatusServiceUnavailable, code)
+		require.Equal(t, "5", header.Get("Retry-After"))
+		require.Contains(t, decode(t, b).Error, want)
+	}
+	w.api.prom.gate <- struct{}{}
+	for _, path := range []string{"/api/v1/query?query=1", "/api/v1/status/buildinfo"} {
+		f(path, "1 queries are under way, which is the limit (web.limits.max_concurrent_queries); try again")
+	}
+	<-w.api.prom.gate
+	code, _, _ := w.call(http.MethodGet, "/api/v1/query?query=1", nil)
+	require.Equal(t, http.StatusOK, code)
+	ready = false
+	f("/api/v1/query?query=1", "the series are not open yet")
+}

@@ -102,6 +102,8 @@ type PrometheusOptions struct {
 	// MaxConcurrent bounds the requests that are answered at once; others wait.
 	// 0 is 100. Queries are bounded by the engine besides.
 	MaxConcurrent int
+	// Wait is for how long they wait at most: 5 seconds.
+	Wait time.Duration
 
 	Logger *slog.Logger
 	// Gatherer has the metrics of the TSDB, for status/tsdb. It may be nil.
@@ -141,6 +143,9 @@ func (o *PrometheusOptions) validate() error {
 	}
 	if o.MaxConcurrent == 0 {
 		o.MaxConcurrent = 100
+	}
+	if o.Wait <= 0 {
+		o.Wait = 5 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -245,11 +250,16 @@ func (h *promHandler) wrap(path string, serve http.HandlerFunc) http.HandlerFunc
 		if path == "/query" && r.Form.Get("time") == "" {
 			r.Form.Set("time", strconv.FormatFloat(float64(h.o.Now().UnixMilli())/1000, 'f', 3, 64))
 		}
+		wait := time.NewTimer(h.o.Wait)
+		defer wait.Stop()
 		select {
 		case h.gate <- struct{}{}:
 			defer func() { <-h.gate }()
 		case <-r.Context().Done():
 			fail(w, r, http.StatusServiceUnavailable, "unavailable", "the request waited for its turn until it was given up")
+			return
+		case <-wait.C:
+			fail(w, r, http.StatusServiceUnavailable, "unavailable", fmt.Sprintf("%d queries are under way, which is the limit (web.limits.max_concurrent_queries); try again", cap(h.gate)))
 			return
 		}
 		serve(w, r)
@@ -417,6 +427,9 @@ func promRespond(w http.ResponseWriter, data any) {
 
 // promError answers with an error in Prometheus' envelope.
 func promError(w http.ResponseWriter, code int, errorType, text string) {
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	promWrite(w, code, map[string]any{"status": "error", "errorType": errorType, "error": text})
 }
 

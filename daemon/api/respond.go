@@ -114,6 +114,9 @@ func (a *API) classify(err error) *failure {
 	return &failure{typ, code, err.Error(), nil}
 }
 
+// retryAfter is after how many seconds a client should try again.
+const retryAfter = "5"
+
 // envelope is the form of every answer.
 type envelope struct {
 	Status    string    `json:"status"`
@@ -135,7 +138,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.o.Logger.Error("Answering a request", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	if f.code == http.StatusServiceUnavailable && f.typ == ErrorUnavailable {
-		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Retry-After", retryAfter)
 	}
 	a.write(w, r, f.code, envelope{Status: "error", Data: f.data, ErrorType: f.typ, Error: f.text})
 }
