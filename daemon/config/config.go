@@ -199,7 +199,7 @@ type WebLimits struct {
 	MaxWatchers          int           `yaml:"max_watchers" default:"100" min:"1" max:"100000" help:"How many streams of insights are open at once."`
 	MaxConnections       int           `yaml:"max_connections" default:"1000" min:"10" max:"1000000" help:"How many connections are open at once, and half as many of one address. Beyond it the one that is idle for longest is closed for a new one."`
 	QueryTimeout         time.Duration `yaml:"query_timeout" default:"2m" min:"1s" max:"1h" help:"After how long a query is given up."`
-	MaxQueryRange        time.Duration `yaml:"max_query_range" default:"400d" min:"1h" help:"The longest time between the start and the end of a query."`
+	MaxQueryRange        time.Duration `yaml:"max_query_range" default:"400d" min:"1h" help:"The longest time between the start and the end of a question for events; PromQL is not held to it."`
 	MaxSamples           int           `yaml:"max_samples" default:"50000000" min:"1000" help:"How many samples a query may load into memory."`
 	MaxConcurrentQueries int           `yaml:"max_concurrent_queries" default:"20" min:"1" max:"10000" help:"How many queries run at once; others wait."`
 }
