@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/config"
+	"github.com/insightd/insightd/daemon/source"
 )
 
 // mute is an exception of a file.
@@ -100,4 +103,42 @@ func TestReloadBeforeTheDaemonIsReady(t *testing.T) {
 	require.NoError(t, d.begin(context.Background(), configured))
 	require.Len(t, d.engine.Exceptions(), 1)
 	require.Len(t, d.sources.status(), 1)
+}
+
+// hanging is a source whose read hangs until its file system is back.
+type hanging struct{ back chan struct{} }
+
+func (h hanging) Name() string                           { return "away" }
+func (h hanging) Run(context.Context, source.Sink) error { <-h.back; return nil }
+func (h hanging) Status() source.Status                  { return source.Status{Name: "away"} }
+
+// A source that hangs holds up neither the reload that removes it nor who asks, and
+// the one that takes its name begins once it has ended.
+func TestReloadRemovesASourceThatHangs(t *testing.T) {
+	d, put := still(t, "")
+	require.NoError(t, d.begin(t.Context(), d.config.Load()))
+	h := hanging{make(chan struct{})}
+	old := &runningSource{Source: h, conf: config.Source{Name: "away"}}
+	d.sources.mtx.Lock()
+	d.sources.start("away", old, nil)
+	d.sources.mtx.Unlock()
+	require.Len(t, d.sources.frontiers(), 1)
+
+	done := make(chan error, 1)
+	go func() { done <- d.Reload() }()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(30 * time.Second):
+		close(h.back)
+		require.Fail(t, "the reload waits for the source")
+	}
+	require.Empty(t, d.sources.frontiers())
+
+	put("sources: [{name: away, path: " + t.TempDir() + "}]\n")
+	require.NoError(t, d.Reload())
+	status := func() string { return d.sources.status()[0].Kind }
+	require.Empty(t, status(), "the old one has not ended")
+	close(h.back)
+	require.Eventually(t, func() bool { return status() == "file" }, time.Minute, time.Millisecond)
 }

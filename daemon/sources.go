@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,18 @@ type runningSource struct {
 	conf config.Source
 	stop context.CancelFunc
 	done chan struct{}
+	// ending says that it was told to stop, and next is what takes its place once it
+	// has; nil where nothing does.
+	ending bool
+	next   *runningSource
+}
+
+// lasting is what runs under the name for good, nil where nothing does.
+func (r *runningSource) lasting() *runningSource {
+	if r != nil && r.ending {
+		return r.next
+	}
+	return r
 }
 
 func newSources(sink source.Sink, cp *source.Checkpoints, now func() time.Time, logger *slog.Logger) *sources {
@@ -53,7 +66,7 @@ func (s *sources) prepare(conf []config.Source) (change, error) {
 	defer s.mtx.Unlock()
 	ch := change{conf, map[string]*runningSource{}}
 	for _, c := range conf {
-		if old := s.running[c.Name]; old != nil && old.conf == c {
+		if old := s.running[c.Name].lasting(); old != nil && old.conf == c {
 			continue
 		}
 		f, err := source.NewFolder(source.FolderOptions{
@@ -69,23 +82,45 @@ func (s *sources) prepare(conf []config.Source) (change, error) {
 }
 
 // apply makes the running sources those of a configuration. Sources that did not
-// change run on.
+// change run on. One that ends is not waited for here, since a read of a file
+// system that is away may hang; what takes its name begins once it has ended.
 func (s *sources) apply(ch change) {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
 	for name, old := range s.running {
+		if old.conf.Name == "" {
+			continue // Standard input is not the file's.
+		}
 		kept := slices.ContainsFunc(ch.conf, func(c config.Source) bool { return c.Name == name })
-		if !kept || ch.fresh[name] != nil {
-			if old.conf.Name == "" {
-				continue // Standard input is not the file's.
-			}
+		fresh := ch.fresh[name]
+		if kept && fresh == nil {
+			continue
+		}
+		old.next = fresh
+		if !old.ending {
+			old.ending = true
 			old.stop()
-			<-old.done
-			delete(s.running, name)
+			go s.succeed(name, old)
 		}
 	}
 	for name, r := range ch.fresh {
-		s.start(name, r, s.sink)
+		if s.running[name] == nil {
+			s.start(name, r, s.sink)
+		}
+	}
+}
+
+// succeed waits for a source to end, and starts what takes its place.
+func (s *sources) succeed(name string, old *runningSource) {
+	<-old.done
+	s.mtx.Lock()
+	defer s.mtx.Unlock()
+	if s.ctx.Err() != nil {
+		return
+	}
+	delete(s.running, name)
+	if old.next != nil {
+		s.start(name, old.next, s.sink)
 	}
 }
 
@@ -109,13 +144,16 @@ func (s *sources) start(name string, r *runningSource, sink source.Sink) {
 	}()
 }
 
-// status lists how the sources are, by name.
+// status lists how the sources are, by name. One that ends for good holds nothing
+// back and is left out.
 func (s *sources) status() []source.Status {
 	s.mtx.Lock()
 	defer s.mtx.Unlock()
 	out := make([]source.Status, 0, len(s.running))
 	for _, r := range s.running {
-		out = append(out, r.Status())
+		if r.lasting() != nil {
+			out = append(out, r.Status())
+		}
 	}
 	slices.SortFunc(out, func(a, b source.Status) int {
 		if a.Name < b.Name {
@@ -163,10 +201,11 @@ func (s *sources) frontiers() []engine.SourceFrontier {
 
 // close ends every source and waits for them.
 func (s *sources) close(context.Context) error {
-	s.stop()
 	s.mtx.Lock()
-	defer s.mtx.Unlock()
-	for _, r := range s.running {
+	s.stop()
+	running := slices.Collect(maps.Values(s.running))
+	s.mtx.Unlock()
+	for _, r := range running {
 		<-r.done
 	}
 	return nil
