@@ -55,6 +55,25 @@ func TestFolderThatGoesAwayAndComesBack(t *testing.T) {
 	require.Equal(t, 10, sink.count(), "nothing was read twice")
 }
 
+func TestFolderOfAPatternThatGoesAwayAndComesBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	sink := newRecorder()
+	f, _ := follow(t, FolderOptions{Path: filepath.Join(dir, "*.json"), PollInterval: 20 * time.Millisecond}, sink)
+	fails(t, f, "nothing is at "+dir, "make it, mount what holds it")
+	write(t, lines(0, 5), dir, "a.json")
+	eventually(t, func() bool { return sink.has(5) }, "the first file")
+	recovered(t, f)
+
+	away := dir + ".away"
+	require.NoError(t, os.Rename(dir, away))
+	fails(t, f, "nothing is at "+dir, "make it, mount what holds it")
+	require.NoError(t, os.Rename(away, dir))
+	recovered(t, f)
+	write(t, lines(5, 6), dir, "b.json")
+	eventually(t, func() bool { return sink.has(6) }, "what came later")
+	require.Equal(t, 6, sink.count(), "nothing was read twice")
+}
+
 func TestThingsInPlaceOfAFolder(t *testing.T) {
 	root := t.TempDir()
 	parent := filepath.Join(root, "mount")

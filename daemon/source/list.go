@@ -68,6 +68,12 @@ func (f *Folder) glob(l *listing) error {
 		fixed = filepath.Dir(fixed)
 	}
 	f.watch.add(fixed)
+	// What Glob cannot read it leaves out without a word.
+	if _, err := os.ReadDir(fixed); errors.Is(err, fs.ErrNotExist) {
+		return &hintedError{"nothing is at " + fixed + ", where the pattern " + f.o.Path + " begins", "make it, mount what holds it, or correct the source's path"}
+	} else if err != nil {
+		return fmt.Errorf("looking at where the source's pattern begins: %w", err)
+	}
 	for _, m := range matches {
 		f.watch.add(filepath.Dir(m))
 		f.look(l, m)
