@@ -202,6 +202,17 @@ func (e *Engine) ConfigureExceptions(ctx context.Context, list []insight.Excepti
 	configured := map[string]bool{}
 	for _, x := range list {
 		configured[x.ID] = true
+	}
+	// Those that are gone make room for new ones.
+	for _, x := range e.exceptions.all(e.o.Now()) {
+		if x.Source != insight.ExceptionFromConfiguration || configured[x.ID] || x.DeletedAt != nil {
+			continue
+		}
+		if _, err := e.deleteException(ctx, &x, insight.ExceptionFromConfiguration); err != nil {
+			return err
+		}
+	}
+	for _, x := range list {
 		e.exceptions.mtx.RLock()
 		old, ok := e.exceptions.byID[x.ID]
 		e.exceptions.mtx.RUnlock()
@@ -209,14 +220,6 @@ func (e *Engine) ConfigureExceptions(ctx context.Context, list []insight.Excepti
 			continue
 		}
 		if _, err := e.putException(ctx, x); err != nil {
-			return err
-		}
-	}
-	for _, x := range e.exceptions.all(e.o.Now()) {
-		if x.Source != insight.ExceptionFromConfiguration || configured[x.ID] || x.DeletedAt != nil {
-			continue
-		}
-		if _, err := e.deleteException(ctx, &x, insight.ExceptionFromConfiguration); err != nil {
 			return err
 		}
 	}
