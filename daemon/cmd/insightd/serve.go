@@ -40,13 +40,14 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		if *stdin {
 			f.o.Stdin = t.in
 		}
+		// Before anything else: the signal's default is to end the process.
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
 		d, err := daemon.New(f.o)
 		if err != nil {
 			return err
 		}
-		hup := make(chan os.Signal, 1)
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
 		go func() {
 			for {
 				select {
