@@ -40,6 +40,7 @@ func (d *Daemon) apiOptions(c *config.Config, page http.Handler, tokens []api.To
 		Status:      func() any { return d.sources.status() },
 		Page:        page,
 		Tokens:      tokens,
+		LocalNames:  d.o.WebConfigFile == "", // It may have users.
 		ExternalURL: d.o.ExternalURL,
 		Limits: api.Limits{
 			BodyBytes: int64(l.MaxBodySize), DecompressedBytes: int64(l.MaxDecompressedSize), Ratio: l.MaxCompressionRatio,

@@ -283,7 +283,10 @@ type Options struct {
 	// Tokens are those that clients may send. Without any, everybody may do
 	// everything.
 	Tokens []Token
-	Limits Limits
+	// LocalNames has requests that come over loopback answered under names of this
+	// machine and of ExternalURL alone, as long as there are no tokens.
+	LocalNames bool
+	Limits     Limits
 	// Classify says what an error of the interfaces is to a client: ErrorBadData,
 	// ErrorUnavailable, …; empty where it does not know. It may be nil.
 	Classify func(error) ErrorType
@@ -501,6 +504,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
+	}
+	if err := a.misdirected(r); err != nil {
+		a.fail(w, r, err)
+		return
 	}
 	// A page that somebody happens to visit must not push events or stop the
 	// daemon: browsers say from where they ask.
