@@ -436,3 +436,22 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, c.String(), again.String())
 	})
 }
+
+// TestSecretsInTheWrongPlaceAreNotShown makes mistakes by which a token stands where
+// something else is expected.
+func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
+	for _, text := range []string{
+		"web:\n  tokens: [hunter2-plain-0123456789]\n",
+		"web:\n  tokens: hunter2-plain-0123456789\n",
+		"web:\n  tokens:\n    - token:hunter2-plain-0123456789\n",
+		"web:\n  tokens:\n    - {name: a, scopes: [read], token: *hunter2-plain-0123456789}\n",
+		"web:\n  tokens:\n    - {name: a, scopes: [read], token: !hunter2-plain-0123456789 x}\n",
+		"web:\n  tokens:\n    - hunter2-plain-0123456789: [read]\n",
+	} {
+		_, err := Parse("insightd.yml", []byte(text))
+		require.Error(t, err, text)
+		require.NotContains(t, err.Error(), "hunter2", text)
+	}
+	_, err := Parse("insightd.yml", []byte("web:\n  tokens:\n    - {name: a, scope: [read]}\n"))
+	require.ErrorContains(t, err, `the unknown key "scope"`)
+}

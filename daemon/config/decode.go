@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,6 +73,12 @@ func (p *parser) parse(b []byte, v reflect.Value) {
 		if _, behind, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(text, "line ") {
 			text = behind
 		}
+		text = anchor.ReplaceAllStringFunc(text, func(name string) string {
+			if isName(strings.Trim(name, "'")) {
+				return name
+			}
+			return "'" + masked + "'"
+		})
 		p.errs = append(p.errs, &Error{
 			p.file, brokenLine(b), 1, "", "no YAML (" + text + ")", "YAML",
 			"look at indentation, colons and quotes in this line and the one before",
@@ -124,7 +131,7 @@ func (p *parser) value(n *yaml.Node, v reflect.Value, key string, tag reflect.St
 		p.section(n, v, key)
 	case v.Kind() == reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
-			p.fail(n, key, describe(n), "a list", `put "- " before each element, or brackets around them all`)
+			p.fail(n, key, describeIn(n, v.Type()), "a list", `put "- " before each element, or brackets around them all`)
 			return
 		}
 		v.SetZero() // An empty list is nil, as where the key is not given.
@@ -156,7 +163,7 @@ func elementName(v reflect.Value) string {
 func (p *parser) section(n *yaml.Node, v reflect.Value, key string) {
 	known := keysOf(v.Type())
 	if n.Kind != yaml.MappingNode {
-		p.fail(n, key, describe(n), "a section with the keys "+strings.Join(known, ", "), "")
+		p.fail(n, key, describeIn(n, v.Type()), "a section with the keys "+strings.Join(known, ", "), "")
 		return
 	}
 	given := map[string]position{}
@@ -168,7 +175,11 @@ func (p *parser) section(n *yaml.Node, v reflect.Value, key string) {
 		case k.Tag == "!!merge":
 			p.fail(k, key, "a merge key", oneOf(known), "write out what is merged, or use an alias as a value")
 		case f < 0 || k.Kind != yaml.ScalarNode:
-			p.fail(k, key, "the unknown key "+quote(k.Value), oneOf(known), hint(k.Value, known))
+			name := quote(k.Value)
+			if holdsSecret(v.Type()) && !isName(k.Value) {
+				name = quote(masked)
+			}
+			p.fail(k, key, "the unknown key "+name, oneOf(known), hint(k.Value, known))
 		case twice:
 			p.fail(k, key, fmt.Sprintf("the key %q a second time, it is at %v already", k.Value, at), "each key once", "remove one of the two")
 		default:
@@ -292,6 +303,39 @@ func describe(n *yaml.Node) string {
 		return "the string " + quote(n.Value)
 	}
 	return fmt.Sprintf("a value of the type %s", n.Tag)
+}
+
+// anchor is the name of one in the words of the YAML parser. What begins with an
+// asterisk and has no quotes is taken for a reference, and may be a secret.
+var anchor = regexp.MustCompile(`'[^']*'`)
+
+// describeIn says what a node is that stands in the place of a list or section. One in
+// which secrets stand may be a secret that is a level too high.
+func describeIn(n *yaml.Node, t reflect.Type) string {
+	if n.Kind == yaml.ScalarNode && holdsSecret(t) {
+		return "a single value"
+	}
+	return describe(n)
+}
+
+// holdsSecret reports whether a secret stands in a section, or in those of a list.
+func holdsSecret(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice:
+		return holdsSecret(t.Elem())
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if f.Type == reflect.TypeFor[Secret]() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isName reports whether a word looks like the name of a key.
+func isName(s string) bool {
+	return len(s) <= 16 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
 func join(section, key string) string {
