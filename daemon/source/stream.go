@@ -113,9 +113,13 @@ func (s *Stream) Status() Status {
 	return st
 }
 
-// Run reads to the end of the stream. Where ctx is done before, a Read that is
-// under way goes on until something comes, and what it reads is lost.
+// Run reads to the end of the stream. Where ctx is done before, what was read by then is
+// delivered still, since it cannot be read again, for as long as a last commit may take.
+// A Read that is under way goes on until something comes, and what it reads is lost.
 func (s *Stream) Run(ctx context.Context, sink Sink) error {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCommit, cancel) })()
 	var (
 		ready = make(chan struct{}, 1)
 		ended = make(chan error, 1)
@@ -139,18 +143,18 @@ func (s *Stream) Run(ctx context.Context, sink Sink) error {
 	for open := true; open; {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), s.take(last, sink), s.flush(last, sink))
 		case cannot = <-ended:
 			open = false
 		case <-due:
 			due = nil
-			if err := s.flush(ctx, sink); err != nil {
+			if err := s.flush(last, sink); err != nil {
 				return err
 			}
 			continue
 		case <-ready:
 		}
-		if err := s.take(ctx, sink); err != nil {
+		if err := s.take(last, sink); err != nil {
 			return err
 		}
 		if due == nil && open {
@@ -161,7 +165,7 @@ func (s *Stream) Run(ctx context.Context, sink Sink) error {
 		s.tally.failed()
 		sink.Failed(s.o.Name, event.RecordError{Name: s.o.Name, Err: cannot})
 	}
-	if err := s.flush(ctx, sink); err != nil {
+	if err := s.flush(last, sink); err != nil {
 		return err
 	}
 	s.mtx.Lock()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/insightd/insightd/daemon/event"
 )
 
 func TestStreamToItsEnd(t *testing.T) {
@@ -91,6 +93,50 @@ func TestStreamIsStopped(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 	require.NoError(t, r.Close()) // The reader under way ends with its input.
+}
+
+// held is a sink that delivers once its gate is open, and only to who still waits, as
+// the log does.
+type held struct {
+	*recorder
+	came, gate chan struct{}
+}
+
+func (h held) Deliver(ctx context.Context, name string, events []event.Event) error {
+	select {
+	case h.came <- struct{}{}:
+	default:
+	}
+	<-h.gate
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.recorder.Deliver(ctx, name, events)
+}
+
+// TestStreamThatIsStoppedDeliversWhatWasRead stops one of which a part is being
+// delivered and another waits: neither can be read again.
+func TestStreamThatIsStoppedDeliversWhatWasRead(t *testing.T) {
+	r, w := io.Pipe()
+	sink := held{newRecorder(), make(chan struct{}, 1), make(chan struct{})}
+	s := NewStream(StreamOptions{Reader: r, Retry: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, sink) }()
+	_, err := w.Write(lines(0, 900))
+	require.NoError(t, err)
+	<-sink.came
+	eventually(t, func() bool {
+		s.mtx.Lock()
+		defer s.mtx.Unlock()
+		return s.taken+len(s.pending.events) == 900
+	}, "read")
+	cancel()
+	close(sink.gate)
+	require.ErrorIs(t, <-done, context.Canceled)
+	require.True(t, sink.has(900))
+	require.Equal(t, 900, sink.durable)
+	require.NoError(t, r.Close())
 }
 
 func TestStreamAndASinkThatFails(t *testing.T) {
