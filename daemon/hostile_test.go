@@ -483,7 +483,7 @@ func TestHostileConnections(t *testing.T) {
 	p.undisturbed()
 
 	p = a.peacefully()
-	half := a.open(size(700, 5000), "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nX-Half: ")
+	half := a.open(size(700, 5000), "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")
 	require.LessOrEqual(t, a.value("insightd_http_connections"), 1000.0)
 	p.undisturbed()
 	if endurance {
@@ -499,7 +499,7 @@ func TestHostileConnections(t *testing.T) {
 func TestHostileSlowBodies(t *testing.T) {
 	a := attack(t)
 	p := a.peacefully()
-	conns := a.open(size(100, 400), "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n[")
+	conns := a.open(size(100, 400), "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n[")
 	stop, trickled := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(trickled)

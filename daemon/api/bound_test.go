@@ -116,7 +116,7 @@ func TestFormsMayNotBeSlowEither(t *testing.T) {
 	for _, path := range []string{"/api/v1/insights", "/api/v1/query", loginPath} {
 		conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
 		require.NoError(t, err)
-		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nq", path)
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nq", path)
 		require.NoError(t, err)
 		b, err := io.ReadAll(conn)
 		require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestBodiesThatNobodyReadsAreNotWaitedFor(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-		_, err = fmt.Fprintf(conn, "%s\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", head)
+		_, err = fmt.Fprintf(conn, "%s\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n", head)
 		require.NoError(t, err)
 		b, err := io.ReadAll(conn)
 		require.NoError(t, err, "the connection stays open after %s", head)
@@ -217,7 +217,7 @@ func TestConnectionBounds(t *testing.T) {
 		return c
 	}
 	ask := func(c net.Conn) bool {
-		if _, err := io.WriteString(c, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET /-/healthy HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
 			return false
 		}
 		b := make([]byte, 1024)

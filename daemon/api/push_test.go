@@ -157,7 +157,7 @@ func TestPushSlowly(t *testing.T) {
 	conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[")
+	_, err = fmt.Fprintf(conn, "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n[")
 	require.NoError(t, err)
 	b, err := io.ReadAll(conn)
 	require.NoError(t, err)
