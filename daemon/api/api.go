@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -338,10 +339,23 @@ func (o *Options) validate() error {
 	return o.Limits.validate()
 }
 
+// external is ExternalURL, empty where there is none.
+func (o *Options) external() (*url.URL, error) {
+	u, err := url.Parse(o.ExternalURL)
+	if err != nil {
+		return nil, fmt.Errorf("the external URL: %w", err)
+	}
+	if o.ExternalURL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("the external URL %q is no URL of a web server; give it as https://HOST, with :PORT and /PATH where others need them (--web.external-url)", o.ExternalURL)
+	}
+	return u, nil
+}
+
 // API answers requests. Close it before the server shuts down, or streams keep
 // it waiting.
 type API struct {
 	o        Options
+	external *url.URL // Empty where others need no other name.
 	metrics  *metrics
 	prom     *promHandler
 	handler  http.Handler
@@ -373,6 +387,9 @@ func New(o Options) (*API, error) {
 		done:     make(chan struct{}),
 	}
 	var err error
+	if a.external, err = o.external(); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
 	if o.Prometheus.CORSOrigin == nil {
 		o.Prometheus.CORSOrigin = o.CORSOrigin
 	}

@@ -456,6 +456,10 @@ func TestOptions(t *testing.T) {
 	f(func(o *Options) { o.Pusher = nil }, "nothing takes in events")
 	f(func(o *Options) { o.Limits.Page = -1 }, "a limit is negative")
 	f(func(o *Options) { o.Prometheus.Engine = nil }, "no query engine")
+	f(func(o *Options) { o.ExternalURL = "insightd.example" }, `"insightd.example" is no URL of a web server`)
+	f(func(o *Options) { o.ExternalURL = "insightd.example:9480/x" }, "is no URL of a web server")
+	f(func(o *Options) { o.ExternalURL = "ftp://insightd.example" }, "is no URL of a web server")
+	f(func(o *Options) { o.ExternalURL = "https://insightd.example:x" }, "the external URL: ")
 }
 
 func TestExternalURL(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ func (a *API) misdirected(r *http.Request) error {
 	if _, err := netip.ParseAddr(host); err == nil || host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return nil
 	}
-	if u, err := url.Parse(a.o.ExternalURL); err == nil && u.Host != "" && hostname(u.Host) == host {
+	if a.external.Host != "" && hostname(a.external.Host) == host {
 		return nil
 	}
 	return &failure{

@@ -65,13 +65,7 @@ var loginPolicy = func() string {
 
 // base is the path under which others reach the daemon, without a slash at the
 // end.
-func (a *API) base() string {
-	u, err := url.Parse(a.o.ExternalURL)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(u.Path, "/")
-}
+func (a *API) base() string { return strings.TrimSuffix(a.external.Path, "/") }
 
 // showLogin shows the form. next is where it leads to.
 func (a *API) showLogin(w http.ResponseWriter, code int, next, wrong string) {
@@ -141,6 +135,5 @@ func ours(next string) string {
 // encrypted reports whether the browser speaks TLS, with us or with a proxy
 // under the external URL: then it sends the session over nothing else.
 func (a *API) encrypted(r *http.Request) bool {
-	u, err := url.Parse(a.o.ExternalURL)
-	return r.TLS != nil || err == nil && u.Scheme == "https" && strings.EqualFold(u.Host, r.Host)
+	return r.TLS != nil || a.external.Scheme == "https" && strings.EqualFold(a.external.Host, r.Host)
 }

@@ -23,7 +23,7 @@ func (f *serveFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("storage.path", "Folder for the event log, the series and the insights.").Default("data").StringVar(&f.o.StoragePath)
 	cmd.Flag("web.listen-address", "Address to listen on. Can be repeated.").Default("127.0.0.1:9470").StringsVar(&f.o.ListenAddresses)
 	cmd.Flag("web.config.file", "File with TLS certificate and basic auth users, in the form of Prometheus' exporter toolkit.").PlaceHolder("FILE").StringVar(&f.o.WebConfigFile)
-	cmd.Flag("web.external-url", "URL under which others reach this daemon, for links in insights.").PlaceHolder("URL").StringVar(&f.o.ExternalURL)
+	cmd.Flag("web.external-url", "URL under which others reach this daemon, https://HOST with :PORT and /PATH where they need them, for links in insights.").PlaceHolder("URL").StringVar(&f.o.ExternalURL)
 	cmd.Flag("web.enable-lifecycle", "Allow reload and shutdown by POST to /-/reload and /-/quit.").BoolVar(&f.o.EnableLifecycle)
 }
 
