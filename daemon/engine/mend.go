@@ -14,10 +14,9 @@ type mending struct {
 	reason string
 	// left are the streams that it is still due to, by when each was tried last.
 	left map[event.StreamKey]time.Time
-	// now is the one that is being made.
-	now  event.StreamKey
-	busy bool
-	done func()
+	// making is the one that is being made, nobody's where none is.
+	making event.StreamKey
+	done   func()
 }
 
 // Mend has every stream made anew in shadow while the old ones go on, and then calls
@@ -29,11 +28,14 @@ func (e *Engine) Mend(reason string, done func()) {
 			left[s.key] = time.Time{}
 		}
 	}
+	if len(left) == 0 {
+		done()
+		return
+	}
 	m := &e.mending
 	m.mtx.Lock()
+	defer m.mtx.Unlock()
 	m.reason, m.left, m.done = reason, left, done
-	m.mtx.Unlock()
-	m.finish()
 }
 
 // due says why a stream is to be made anew, empty where it is not.
@@ -46,46 +48,32 @@ func (m *mending) due(key event.StreamKey) string {
 	return m.reason
 }
 
-// take reports whether it is a stream's turn, which it is until ended is called.
-func (m *mending) take(key event.StreamKey, now time.Time) bool {
+// take gives a stream its turn, until ended is called, and says why it has one. It
+// returns nothing where it is another's turn.
+func (m *mending) take(key event.StreamKey, now time.Time) (reason string) {
 	m.mtx.Lock()
 	defer m.mtx.Unlock()
 	tried, left := m.left[key]
-	if !left || m.busy || !tried.IsZero() && now.Sub(tried) < relearnEvery {
-		return false
+	if !left || m.making != (event.StreamKey{}) || !tried.IsZero() && now.Sub(tried) < relearnEvery {
+		return ""
 	}
-	m.left[key], m.now, m.busy = now, key, true
-	return true
+	m.left[key], m.making = now, key
+	return m.reason
 }
 
 // ended is told of each stream that was made anew, or could not be.
 func (m *mending) ended(key event.StreamKey, made bool) {
 	m.mtx.Lock()
-	if m.busy && m.now == key {
-		m.busy = false
+	if m.making == key {
+		m.making = event.StreamKey{}
 	}
 	_, left := m.left[key]
 	if made {
 		delete(m.left, key)
 	}
+	last, done := left && len(m.left) == 0, m.done
 	m.mtx.Unlock()
-	if left && made {
-		m.finish()
-	}
-}
-
-// finish says that nothing is left, once.
-func (m *mending) finish() {
-	m.mtx.Lock()
-	done := m.done
-	if len(m.left) > 0 {
-		done = nil
-	}
-	if done != nil {
-		m.done = nil
-	}
-	m.mtx.Unlock()
-	if done != nil {
+	if last {
 		done()
 	}
 }

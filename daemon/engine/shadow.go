@@ -106,10 +106,9 @@ func (e *Engine) reconsider(ctx context.Context, s *stream, emit func([]tsdb.Sam
 		return nil
 	}
 	now := e.o.Now()
-	reason := ""
+	reason := e.mending.take(s.key, now)
 	switch {
-	case e.mending.take(s.key, now):
-		reason = e.mending.due(s.key)
+	case reason != "":
 	case float64(s.untaught) >= max(relearnLeast, relearnShare*float64(s.events)) && now.Sub(s.relearned) >= relearnEvery && e.quiet():
 		reason = fmt.Sprintf("%d events came after their time, the oldest of %s", s.untaught, s.untaughtFrom.Format(time.RFC3339))
 	default:
