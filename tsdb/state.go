@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
 // stateFile is where a DB notes what it knows of its own files. It is JSON on
@@ -102,10 +104,7 @@ func replaceFile(path string, b []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncFile(filepath.Dir(path))
+	return fileutil.Rename(tmp, path)
 }
 
 // Lost returns the ranges of time from which samples are gone, since their files

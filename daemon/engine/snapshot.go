@@ -17,6 +17,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/s2"
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 
 	"github.com/insightd/insightd/daemon/event"
 )
@@ -165,20 +166,12 @@ func publish(dir, name string, write func(io.Writer) error) error {
 		err = tmp.Sync()
 	}
 	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), filepath.Join(dir, name))
+		err = fileutil.Rename(tmp.Name(), filepath.Join(dir, name))
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
+		_ = os.Remove(tmp.Name()) // It is gone where it has its name already.
 	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return err
 }
 
 // snapshotsOf lists a stream's snapshots, the newest first.

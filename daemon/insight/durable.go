@@ -8,6 +8,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
 // durableName is a file beside the journal that says up to where it was durable when
@@ -30,22 +32,16 @@ func (j *journal) note(d durable) error {
 	}
 	text := fmt.Sprintf("%08d %d", d.number, d.size)
 	text += fmt.Sprintf(" %08x\n", crc32.Checksum([]byte(text), castagnoli))
-	name := filepath.Join(j.dir, durableName)
-	if err := writeSynced(name+journalPartial, text); err != nil {
-		return fmt.Errorf("noting up to where insights are durable: %w", err)
-	}
-	if err := os.Rename(name+journalPartial, name); err != nil {
-		return fmt.Errorf("noting up to where insights are durable: %w", err)
-	}
-	if err := syncDir(j.dir); err != nil {
+	if err := replaceFile(filepath.Join(j.dir, durableName), text); err != nil {
 		return fmt.Errorf("noting up to where insights are durable: %w", err)
 	}
 	j.promised = d
 	return nil
 }
 
-func writeSynced(name, text string) error {
-	f, err := os.Create(name)
+// replaceFile writes a file so that after a crash there is the old or the new.
+func replaceFile(name, text string) error {
+	f, err := os.Create(name + journalPartial)
 	if err != nil {
 		return err
 	}
@@ -53,7 +49,10 @@ func writeSynced(name, text string) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return fileutil.Rename(f.Name(), name)
 }
 
 // readDurable returns what was promised in a directory, which is nothing before the

@@ -178,7 +178,7 @@ type journal struct {
 	// harm says what is lost of it, which only the event log can make again. It is
 	// empty where nothing is.
 	harm string
-	// corrupt frames and cut bytes that were found then.
+	// corrupt frames and cut bytes that were found when it was opened.
 	corrupt int
 	cut     int64
 	// promised is up to where others count on it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
 // Checkpoints remembers, a file a source, which files have been read to where.
@@ -102,16 +103,5 @@ func (c *Checkpoints) save(source string, b []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := os.Rename(temp, name); err != nil {
-		return err
-	}
-	return syncDir(c.dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return fileutil.Rename(temp, name)
 }
