@@ -422,6 +422,8 @@ func (l *Log) evictFilters() {
 		}
 		l.filters -= lv.bytes()
 		lv.ids = nil
-		lv.of.next = filterLeast // Nobody adds to the hour any more, or little.
+		if last := len(lv.of.levels) - 1; lv == lv.of.levels[last] {
+			lv.of.next = filterLeast // Nobody adds to the hour any more, or little.
+		}
 	}
 }
