@@ -98,6 +98,12 @@ func (s *stream) behaviour(w *who) *behaviour {
 	return &behaviour{}
 }
 
+// called reports whether an identity made a call before: with what has arrived, where
+// that is judged.
+func (s *stream) called(w *who, n names) bool {
+	return w.apis[n.api] != nil || s.arriving && s.preview.apis[apiKey{n.identity, n.api}] != nil
+}
+
 // behave takes in an event, after it was judged. final is false on arrival, when
 // it is noted on a copy, and teaches nothing about others.
 func (s *stream) behave(e *event.Event, n names, w *who, m models.Minute, final bool) {
@@ -199,7 +205,7 @@ func (s *stream) circumstances(e *event.Event, n names, w *who, m models.Minute)
 	if op == nil {
 		op = &operator{}
 	}
-	return op.usual.Compare(callOf(e, n, w, m))
+	return op.usual.Compare(s.callOf(e, n, w, m))
 }
 
 // pleading gathers what speaks for an insight: reasons whose contributions add up to

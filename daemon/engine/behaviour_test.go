@@ -390,3 +390,39 @@ func cities(a netip.Addr) (geo.Point, bool) {
 	}
 	return geo.Point{}, false
 }
+
+// TestWhatArrivedIsNoFirstUseAgain has somebody begin something at his desk, which is
+// little, and do it again from elsewhere before the first time is final.
+func TestWhatArrivedIsNoFirstUseAgain(t *testing.T) {
+	at := day(22, 10*time.Hour)
+	for _, first := range []bool{false, true} {
+		now := at
+		y := newTown(24)
+		before := y.events
+		y.events = nil
+		if first {
+			home(y.add(at.Add(-2*time.Minute), "dora", "iam", "ListAccessKeys", "sensitive_first_use", 1, event.KindHuman))
+		}
+		e := whence(y.add(at.Add(-time.Minute), "dora", "iam", "ListAccessKeys", "sensitive_first_use", 1, event.KindHuman), "198.51.100.7", "DE", event.NetworkHosting)
+		e.AgentFamily, e.UserAgent = "Boto3", "Boto3/1.40"
+		slices.SortStableFunc(before, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
+		l := newLine(t, func(o *Options) {
+			unlimited(o)
+			o.Now = func() time.Time { return now }
+		})
+		l.deliverBefore(t, before, at.Add(-10*time.Minute))
+		l.tick(t)
+		l.deliver(t, y.events)
+		l.tick(t)
+		told := behaviourInsights(t, l)
+		now = at.Add(time.Hour)
+		l.tick(t)
+		if first {
+			require.Empty(t, told)
+			require.Empty(t, behaviourInsights(t, l), "and the final pass agrees")
+			continue
+		}
+		require.Equal(t, insight.TypeFirstAction, one(t, told).Type)
+		require.Equal(t, one(t, told).ID, one(t, behaviourInsights(t, l)).ID)
+	}
+}

@@ -37,7 +37,7 @@ func begins(e *event.Event) bool {
 }
 
 func (firsts) look(s *stream, e *event.Event, n names, w *who, m models.Minute) (finding, bool) {
-	if e.Risk == 0 || w.apis[n.api] != nil || len(w.apis) >= apisLimit || w.name == enrich.Hidden || w.name == enrich.Unknown || !begins(e) {
+	if e.Risk == 0 || s.called(w, n) || len(w.apis) >= apisLimit || w.name == enrich.Hidden || w.name == enrich.Unknown || !begins(e) {
 		return finding{}, false
 	}
 	by := s.circumstances(e, n, w, m)

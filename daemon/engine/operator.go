@@ -137,7 +137,7 @@ func (l *operators) judge(s *stream, e *event.Event, n names, w *who, m models.M
 	}
 	v := verdict{
 		category: c, tier: tier, what: l.operation(e, w, m, c),
-		by: op.usual.Compare(l.call(e, n, w, m)), fresh: fresh(w, n, m),
+		by: op.usual.Compare(l.call(s, e, n, w, m)), fresh: fresh(w, n, m),
 	}
 	if m > s.passed+1 {
 		// On arrival the last minutes are not learned, so a silence cannot be told.
@@ -183,20 +183,20 @@ func (l *operators) operation(e *event.Event, w *who, m models.Minute, c models.
 }
 
 // call is an event as the habits of operators see it: only writes are new.
-func (l *operators) call(e *event.Event, n names, w *who, m models.Minute) models.Call {
-	c := callOf(e, n, w, m)
+func (l *operators) call(s *stream, e *event.Event, n names, w *who, m models.Minute) models.Call {
+	c := s.callOf(e, n, w, m)
 	c.New = c.New && e.Access == event.AccessWrite
 	return c
 }
 
 // callOf is an event as far as its circumstances go, reads among them.
-func callOf(e *event.Event, n names, w *who, m models.Minute) models.Call {
+func (s *stream) callOf(e *event.Event, n names, w *who, m models.Minute) models.Call {
 	c := models.Call{Minute: m, Place: placeKey(e.Source.IP), Tool: hashText(e.AgentFamily, "")}
 	if e.AgentFamily == "" {
 		c.Tool = 0
 	}
 	// Beyond the limit nothing can be told to be new.
-	c.New = len(w.apis) < apisLimit && w.apis[n.api] == nil
+	c.New = len(w.apis) < apisLimit && !s.called(w, n)
 	return c
 }
 
@@ -222,7 +222,7 @@ func (l *operators) learn(s *stream, e *event.Event, n names, w *who, m models.M
 	}
 	// Only the few sensitive operations are compared before they are learned.
 	learns := isSensitive(e) && !forwarded(e)
-	call := l.call(e, n, w, m)
+	call := l.call(s, e, n, w, m)
 	var by models.Circumstances
 	if learns {
 		by = op.usual.Compare(call)
