@@ -191,7 +191,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	d.series.AddLive(vitalSeries{d.vitals})
 
-	d.intake = &intake{log: d.log, engine: d.engine, enricher: enricher, now: o.Now, logger: o.Logger}
+	d.intake = newIntake(d.log, d.engine, enricher, o.Now, o.Logger)
 	cp, err := source.OpenCheckpoints(filepath.Join(o.StoragePath, "checkpoints"))
 	if err != nil {
 		return nil, fmt.Errorf("opening the checkpoints: %w", err)
@@ -295,10 +295,7 @@ func (d *Daemon) line(ctx context.Context) error {
 	told := time.Time{}
 	for {
 		read := d.sourcesRead()
-		err := d.engine.Advance(ctx)
-		if err == nil {
-			err = d.engine.Preview(ctx)
-		}
+		err := errors.Join(d.engine.Advance(ctx), d.engine.Preview(ctx))
 		switch {
 		case ctx.Err() != nil:
 			return nil

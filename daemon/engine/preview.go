@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,15 +115,15 @@ func (p *preview) detach() {
 }
 
 // Preview looks at what has arrived since it was called last, and tells what is
-// unusual already. It runs in the goroutine that moves watermarks.
+// unusual already. It runs in the goroutine that moves watermarks. A stream whose arrivals
+// cannot be read holds no other.
 func (e *Engine) Preview(ctx context.Context) error {
 	now := e.o.Now()
+	var errs []error
 	for _, s := range e.list() {
-		if err := s.foresee(ctx, now); err != nil {
-			return err
-		}
+		errs = append(errs, s.foresee(ctx, now))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // arrivalsAtOnce is how many events the preview reads at once, of all streams: while

@@ -193,3 +193,37 @@ func TestPreviewTellsNothingOfWhatIsLate(t *testing.T) {
 	require.Equal(t, "IAMUser", want.UserType)
 	require.Equal(t, want, told(func(l *line) { require.NoError(t, l.engine.Preview(context.Background())) }))
 }
+
+// TestArrivalsThatCannotBeReadHoldNoOthers has somebody attack one of two accounts; the
+// log cannot read the other.
+func TestArrivalsThatCannotBeReadHoldNoOthers(t *testing.T) {
+	now := epoch.Add(6*24*time.Hour + 14*time.Hour)
+	h := &harmed{}
+	l := newLine(t, func(o *Options) {
+		h.Log = o.Log
+		o.Log, o.Now = h, func() time.Time { return now }
+	})
+	events := office(9)
+	other := slices.Clone(events)
+	for i := range other {
+		other[i].Account = "000000000000"
+	}
+	l.deliverBefore(t, other, now)
+	l.deliverBefore(t, events, now)
+	l.tick(t)
+	require.Empty(t, l.rates(t))
+
+	h.account = "000000000000"
+	now = now.Add(10 * time.Minute)
+	rest := attacks()
+	l.deliverBefore(t, rest, now)
+	for i := range rest {
+		rest[i].Account = h.account
+	}
+	l.deliverBefore(t, rest, now)
+	require.ErrorContains(t, l.engine.Preview(context.Background()), "a block is harmed")
+	told := l.rates(t)
+	require.Len(t, told, 1)
+	require.True(t, told[0].Provisional)
+	require.NotEqual(t, h.account, told[0].Account)
+}
