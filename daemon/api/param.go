@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -281,12 +282,24 @@ var boundOf = map[string]string{
 // acquire takes a place in a queue, and waits for one no longer than the limit.
 // The caller gives it back.
 func (a *API) acquire(ctx context.Context, gate chan struct{}, what string) error {
+	err := enter(ctx, gate, a.o.Limits.SearchWait)
+	if errors.Is(err, errFull) {
+		return unavailable("%d %s are under way, which is the limit%s; try again", cap(gate), what, boundOf[what])
+	}
+	return err
+}
+
+// errFull says that no place came free in time.
+var errFull = errors.New("all places are taken")
+
+// enter takes a place in a queue, or waits for one.
+func enter(ctx context.Context, gate chan struct{}, longest time.Duration) error {
 	select {
 	case gate <- struct{}{}:
 		return nil
 	default:
 	}
-	wait := time.NewTimer(a.o.Limits.SearchWait)
+	wait := time.NewTimer(longest)
 	defer wait.Stop()
 	select {
 	case gate <- struct{}{}:
@@ -294,6 +307,6 @@ func (a *API) acquire(ctx context.Context, gate chan struct{}, what string) erro
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-wait.C:
-		return unavailable("%d %s are under way, which is the limit%s; try again", cap(gate), what, boundOf[what])
+		return errFull
 	}
 }

@@ -250,18 +250,16 @@ func (h *promHandler) wrap(path string, serve http.HandlerFunc) http.HandlerFunc
 		if path == "/query" && r.Form.Get("time") == "" {
 			r.Form.Set("time", strconv.FormatFloat(float64(h.o.Now().UnixMilli())/1000, 'f', 3, 64))
 		}
-		wait := time.NewTimer(h.o.Wait)
-		defer wait.Stop()
-		select {
-		case h.gate <- struct{}{}:
-			defer func() { <-h.gate }()
-		case <-r.Context().Done():
-			fail(w, r, http.StatusServiceUnavailable, "unavailable", "the request waited for its turn until it was given up")
-			return
-		case <-wait.C:
+		err := enter(r.Context(), h.gate, h.o.Wait)
+		switch {
+		case errors.Is(err, errFull):
 			fail(w, r, http.StatusServiceUnavailable, "unavailable", fmt.Sprintf("%d queries are under way, which is the limit (web.limits.max_concurrent_queries); try again", cap(h.gate)))
 			return
+		case err != nil:
+			fail(w, r, http.StatusServiceUnavailable, "unavailable", "the request waited for its turn until it was given up")
+			return
 		}
+		defer func() { <-h.gate }()
 		serve(w, r)
 	}
 }
