@@ -182,7 +182,8 @@ func openTemporary(o ReplayOptions) (_ *temporary, err error) {
 	if t.judge, err = newJudge(o, t.log, nil); err != nil {
 		return nil, err
 	}
-	t.in = &intake{log: t.log, engine: t.engine, enricher: t.enricher, now: o.Now, logger: o.Logger, onFailure: o.Failed}
+	t.in = newIntake(t.log, t.engine, t.enricher, o.Now, o.Logger)
+	t.in.onFailure = o.Failed
 	return t, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/insightd/insightd/daemon/api"
 	"github.com/insightd/insightd/daemon/engine"
 	"github.com/insightd/insightd/daemon/enrich"
@@ -30,9 +32,17 @@ type intake struct {
 	duplicates atomic.Uint64
 	failures   atomic.Uint64
 	tooOld     atomic.Uint64
-	warned     atomic.Int64 // when refused events were last told, Unix seconds
+	// refusals has what is too old told of once a minute.
+	refusals rate.Sometimes
+	// unread are the records that could not be read, by source: *unread.
+	unread sync.Map
 	// onFailure is told of every record that could not be read, where it is set.
 	onFailure func(event.RecordError)
+}
+
+// newIntake returns an intake of which l is told what it leaves out.
+func newIntake(log *eventlog.Log, e *engine.Engine, enricher *current, now func() time.Time, l *slog.Logger) *intake {
+	return &intake{log: log, engine: e, enricher: enricher, now: now, logger: l, refusals: rate.Sometimes{Interval: time.Minute}}
 }
 
 // current is the enricher in force, which a reload replaces.
@@ -61,13 +71,12 @@ func (in *intake) take(ctx context.Context, client string, events []event.Event,
 	return r, nil
 }
 
-// refused tells of events that are older than what is kept, once a minute.
+// refused counts events that are older than what is kept.
 func (in *intake) refused(n int) {
 	total := in.tooOld.Add(uint64(n))
-	now, last := time.Now().Unix(), in.warned.Load()
-	if now-last >= 60 && in.warned.CompareAndSwap(last, now) {
+	in.refusals.Do(func() {
 		in.logger.Warn("Events older than storage.events.retention are refused; lengthen it to keep them", "refused", total)
-	}
+	})
 }
 
 // readable is the sink of sources that can be read again: their events are
@@ -93,6 +102,16 @@ func (p passing) Deliver(ctx context.Context, _ string, events []event.Event) er
 // Flush makes everything that was delivered durable.
 func (in *intake) Flush(ctx context.Context) error { return in.log.Flush(ctx) }
 
+// unread are the records of a source that could not be read.
+type unread struct {
+	n     atomic.Uint64
+	tells rate.Sometimes
+}
+
+// unreadTold is how many of them the log tells one by one; after these it tells of one a
+// minute, with how many there were, since a folder may hold millions.
+const unreadTold = 10
+
 // Failed notes a record that could not be read.
 func (in *intake) Failed(source string, f event.RecordError) {
 	in.failures.Add(1)
@@ -100,7 +119,12 @@ func (in *intake) Failed(source string, f event.RecordError) {
 		in.onFailure(f)
 		return
 	}
-	in.logger.Warn("A record could not be read", "source", source, "file", f.Name, "record", f.Record, "byte", f.Offset, "err", f.Err)
+	known, _ := in.unread.LoadOrStore(source, &unread{tells: rate.Sometimes{First: unreadTold, Interval: time.Minute}})
+	u := known.(*unread)
+	n := u.n.Add(1)
+	u.tells.Do(func() {
+		in.logger.Warn("A record could not be read", "source", source, "file", f.Name, "record", f.Record, "byte", f.Offset, "unread", n, "err", f.Err)
+	})
 }
 
 // pushBatch is how many events of a body are stored at once.
