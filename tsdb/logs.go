@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/prometheus/tsdb/record"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 	"github.com/prometheus/prometheus/util/compression"
 )
@@ -56,9 +57,9 @@ type logScan struct {
 // scanLog reads a file of a log and calls f, which may be nil, with each record
 // that is whole. Unlike Prometheus' reader it goes on behind damage, at the next
 // page. The record is valid until f returns.
-func scanLog(r io.Reader, f func(record []byte) error) (sc logScan, err error) {
+func scanLog(r io.Reader, f func(rec []byte) error) (sc logScan, err error) {
 	page := make([]byte, logPage)
-	var record, plain []byte
+	var whole, plain []byte
 	// begin is where the record under way begins, -1 where none is.
 	begin := int64(-1)
 	hurt := func(at int64) {
@@ -107,14 +108,14 @@ func scanLog(r io.Reader, f func(record []byte) error) (sc logScan, err error) {
 				if begin >= 0 {
 					hurt(begin)
 				}
-				begin, record = pos, append(record[:0], part...)
+				begin, whole = pos, append(whole[:0], part...)
 			default:
 				if begin < 0 {
 					// Its beginning was damaged.
 					hurt(pos)
 					continue
 				}
-				record = append(record, part...)
+				whole = append(whole, part...)
 			}
 			if kind == logFirst || kind == logMiddle {
 				continue
@@ -125,7 +126,7 @@ func scanLog(r io.Reader, f func(record []byte) error) (sc logScan, err error) {
 			} else if h&logZstdMask != 0 {
 				c = compression.Zstd
 			}
-			if plain, err = compression.Decode(c, record, buf); err != nil {
+			if plain, err = compression.Decode(c, whole, buf); err != nil {
 				hurt(begin)
 				continue
 			}
@@ -149,7 +150,7 @@ func scanLog(r io.Reader, f func(record []byte) error) (sc logScan, err error) {
 	}
 }
 
-func scanLogFile(path string, f func(record []byte) error) (logScan, error) {
+func scanLogFile(path string, f func(rec []byte) error) (logScan, error) {
 	r, err := os.Open(path)
 	if err != nil {
 		return logScan{}, err
@@ -190,63 +191,82 @@ func segmentFiles(dir string, from int) ([]string, error) {
 	return out, nil
 }
 
+// logRepair is what was found in the logs, and done about it.
+type logRepair struct {
+	// cut says that anything was cut, lost that anything is gone that was promised to
+	// last.
+	cut, lost bool
+	// marked are the files that hold marks of mapped chunks.
+	marked []string
+}
+
+// isMark reports whether a record of a log marks where a mapped chunk begins. Prometheus
+// takes what stands before it for mapped.
+func isMark(rec []byte) bool { return len(rec) > 0 && record.Type(rec[0]) == record.MmapMarkers }
+
 // repairLogs makes the logs in dir readable for Prometheus, whose own repair
 // drops all that comes after a damaged record, and refuses to start where that
 // is in a checkpoint. Torn ends are cut; from damaged files the records that
-// are whole are kept. It returns whether anything was cut, and whether anything
-// is gone that was promised to last.
-func repairLogs(dir string, st state, logger *slog.Logger) (cut, lost bool, err error) {
+// are whole are kept.
+func repairLogs(dir string, st state, logger *slog.Logger) (done logRepair, err error) {
 	for _, name := range []string{walDir, wblDir} {
 		// What a crash left of an earlier repair.
 		if left, _ := filepath.Glob(filepath.Join(dir, name, "*"+repairSuffix)); len(left) > 0 {
 			for _, path := range left {
 				if err := os.RemoveAll(path); err != nil {
-					return cut, lost, fmt.Errorf("cleaning up logs of series: %w", err)
+					return done, fmt.Errorf("cleaning up logs of series: %w", err)
 				}
 			}
 		}
 		checkpoint, segments, err := logFiles(filepath.Join(dir, name))
 		if err != nil {
-			return cut, lost, fmt.Errorf("reading logs of series: %w", err)
+			return done, fmt.Errorf("reading logs of series: %w", err)
 		}
 		for i, path := range append(slices.Clone(checkpoint), segments...) {
-			sc, err := scanLogFile(path, nil)
+			marked := false
+			sc, err := scanLogFile(path, func(rec []byte) error {
+				marked = marked || isMark(rec)
+				return nil
+			})
 			if err != nil {
-				return cut, lost, fmt.Errorf("reading logs of series: %w", err)
+				return done, fmt.Errorf("reading logs of series: %w", err)
+			}
+			if marked {
+				done.marked = append(done.marked, path)
 			}
 			info, err := os.Stat(path)
 			if err != nil {
-				return cut, lost, fmt.Errorf("reading logs of series: %w", err)
+				return done, fmt.Errorf("reading logs of series: %w", err)
 			}
 			rel, err := filepath.Rel(dir, path)
 			if err != nil {
-				return cut, lost, fmt.Errorf("reading logs of series: %w", err)
+				return done, fmt.Errorf("reading logs of series: %w", err)
 			}
 			promised := st.Files[filepath.ToSlash(rel)]
 			short := info.Size() < promised
 			if !sc.damaged && !short {
 				continue
 			}
-			cut = true
+			done.cut = true
 			if sc.damaged && !short && i >= len(checkpoint) && !st.Clean && sc.bad >= promised {
 				logger.Warn("log of series is torn, cutting it", "file", path, "from", sc.good, "bytes", info.Size()-sc.good)
 				if err := truncateFile(path, sc.good); err != nil {
-					return cut, lost, fmt.Errorf("cutting a log of series: %w", err)
+					return done, fmt.Errorf("cutting a log of series: %w", err)
 				}
 				continue
 			}
-			lost = true
+			done.lost = true
 			logger.Error("log of series is damaged, keeping what can be read", "file", path, "at", sc.bad, "records", sc.records,
 				"bytes", info.Size(), "promised", promised)
 			if !sc.damaged {
 				continue
 			}
 			if err := rewriteLog(path, logger); err != nil {
-				return cut, lost, fmt.Errorf("repairing a log of series: %w", err)
+				return done, fmt.Errorf("repairing a log of series: %w", err)
 			}
 		}
 	}
-	return cut, lost, nil
+	return done, nil
 }
 
 func truncateFile(path string, size int64) error {
@@ -259,7 +279,8 @@ func truncateFile(path string, size int64) error {
 // repairSuffix is what the folder ends in where a file of a log is written anew.
 const repairSuffix = ".insightd-repair"
 
-// rewriteLog replaces a file of a log by one that holds its whole records alone.
+// rewriteLog replaces a file of a log by one that holds its whole records alone, without
+// marks.
 func rewriteLog(path string, logger *slog.Logger) (err error) {
 	tmp := path + repairSuffix
 	if err := os.RemoveAll(tmp); err != nil {
@@ -270,7 +291,12 @@ func rewriteLog(path string, logger *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = scanLogFile(path, func(record []byte) error { return w.Log(record) })
+	_, err = scanLogFile(path, func(rec []byte) error {
+		if isMark(rec) {
+			return nil
+		}
+		return w.Log(rec)
+	})
 	if err = errors.Join(err, w.Close()); err != nil {
 		return err
 	}

@@ -53,12 +53,12 @@ func (r *recovery) prepare() error {
 			return err
 		}
 	}
-	cut, lost, err := repairLogs(db.o.Dir, r.old, db.logger)
+	logs, err := repairLogs(db.o.Dir, r.old, db.logger)
 	if err != nil {
 		return err
 	}
-	r.cut = cut
-	if lost {
+	r.cut = logs.cut
+	if logs.lost {
 		db.metrics.corruptions.WithLabelValues(corruptLog).Inc()
 		db.gone(r.headRange())
 	}
@@ -67,7 +67,36 @@ func (r *recovery) prepare() error {
 	if err := os.RemoveAll(filepath.Join(db.o.Dir, headChunkDir)); err != nil {
 		return err
 	}
+	if err := r.unmark(logs.marked); err != nil {
+		return err
+	}
 	return db.writeState(false)
+}
+
+// unmark takes the marks of mapped chunks out of files of the logs, since the chunks are
+// gone. Prometheus knows a mark of a chunk that it did not map, but for that of a series
+// of which nothing was mapped: there it would leave out what stands before it, which is
+// in no block where a compaction did not come to its end.
+func (r *recovery) unmark(paths []string) error {
+	db := r.db
+	for _, path := range paths {
+		rel, err := filepath.Rel(db.o.Dir, path)
+		if err != nil {
+			return fmt.Errorf("writing the state of series: %w", err)
+		}
+		delete(db.state.Files, filepath.ToSlash(rel)) // It will be shorter.
+	}
+	if len(paths) > 0 {
+		if err := writeState(db.o.Dir, db.state); err != nil {
+			return err
+		}
+	}
+	for _, path := range paths {
+		if err := rewriteLog(path, db.logger); err != nil {
+			return fmt.Errorf("writing a log of series anew: %w", err)
+		}
+	}
+	return nil
 }
 
 // promised is how long a file of the backfill was when it was last fsynced.
