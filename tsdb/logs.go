@@ -193,9 +193,8 @@ func segmentFiles(dir string, from int) ([]string, error) {
 
 // logRepair is what was found in the logs, and done about it.
 type logRepair struct {
-	// cut says that anything was cut, lost that anything is gone that was promised to
-	// last.
-	cut, lost bool
+	// lost says that anything is gone that was promised to last.
+	lost bool
 	// marked are the files that hold marks of mapped chunks.
 	marked []string
 }
@@ -247,7 +246,6 @@ func repairLogs(dir string, st state, logger *slog.Logger) (done logRepair, err 
 			if !sc.damaged && !short {
 				continue
 			}
-			done.cut = true
 			if sc.damaged && !short && i >= len(checkpoint) && !st.Clean && sc.bad >= promised {
 				logger.Warn("log of series is torn, cutting it", "file", path, "from", sc.good, "bytes", info.Size()-sc.good)
 				if err := truncateFile(path, sc.good); err != nil {

@@ -23,8 +23,6 @@ type recovery struct {
 	known bool
 	// old is the state that was read.
 	old state
-	// cut says that logs were torn or damaged.
-	cut bool
 	// salvaged says that samples of damaged blocks went into the backfill.
 	salvaged bool
 }
@@ -57,7 +55,6 @@ func (r *recovery) prepare() error {
 	if err != nil {
 		return err
 	}
-	r.cut = logs.cut
 	if logs.lost {
 		db.metrics.corruptions.WithLabelValues(corruptLog).Inc()
 		db.gone(r.headRange())
@@ -272,12 +269,12 @@ func (db *DB) unsettled(meta *promtsdb.BlockMeta, headMin int64) bool {
 // finish brings what the recovery saved to where queries see it.
 func (r *recovery) finish() error {
 	ctx := context.Background()
-	if r.cut || !r.old.Clean {
-		// The second log names series by number. Where the first lost a series,
-		// another one gets its number, and would get its samples at the next start.
-		if err := r.db.head.CompactOOOHead(ctx); err != nil {
-			return fmt.Errorf("compacting what came out of order: %w", err)
-		}
+	// The second log names series by number. Where the first lost a series, another one
+	// gets its number, and would get its samples at the next start. And a series that left
+	// the head and came back has two numbers, of which the first log forgets one after a
+	// start (https://github.com/prometheus/prometheus/issues/19744).
+	if err := r.db.head.CompactOOOHead(ctx); err != nil {
+		return fmt.Errorf("compacting what came out of order: %w", err)
 	}
 	if r.salvaged {
 		if err := r.db.CommitBackfill(ctx, nil); err != nil && !Refused(err) {

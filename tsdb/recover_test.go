@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	promtsdb "github.com/prometheus/prometheus/tsdb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -47,4 +48,46 @@ func TestAKillWhileLateSamplesBecomeABlock(t *testing.T) {
 		killed.check()
 		require.NoError(t, killed.db.Close())
 	}
+}
+
+// TestLateSamplesOfASeriesThatCameBack has a series leave the head and come back with
+// another number, get a late sample, and be read from the logs at a start, which gives it
+// its first number again. The next compactions forget the second, which the late sample is
+// logged with.
+func TestLateSamplesOfASeriesThatCameBack(t *testing.T) {
+	w := newWorld(t, epoch.AddDate(0, 0, 1))
+	at := func(hour, minute int) time.Time {
+		return epoch.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	live := func(from, to int) {
+		for h := from; h < to; h++ {
+			for m := 0; m < 60; m += 10 {
+				w.append(w.sample("Live", SampleTime(at(h, m)), 1))
+			}
+		}
+	}
+	compact := func(from, to int) {
+		w.db.head.DisableCompactions()
+		h := promtsdb.NewRangeHead(w.db.head.Head(), at(from, 0).UnixMilli(), at(to, 0).UnixMilli()-1)
+		require.NoError(t, w.db.head.CompactHead(h))
+	}
+	w.append(w.sample("Back", SampleTime(at(0, 10)), 1))
+	live(0, 6)
+	compact(0, 2)
+	w.append(w.sample("Back", SampleTime(at(6, 10)), 2))
+	w.append(w.sample("Back", LateSampleTime(at(5, 0), 7), 3))
+	live(6, 16)
+	for hour := 2; hour < 12; hour += 2 {
+		for range 4 { // Each start begins another file of the log.
+			w.restart()
+			w.check()
+		}
+		compact(hour, hour+2)
+	}
+	require.NoError(t, w.db.Sync())
+	killed := &world{t: t, dir: filepath.Join(t.TempDir(), "killed"), now: w.now, want: w.want, series: map[string]*Series{}}
+	require.NoError(t, os.CopyFS(killed.dir, os.DirFS(w.dir)))
+	killed.open()
+	killed.check()
+	require.NoError(t, killed.db.Close())
 }
