@@ -195,7 +195,7 @@ func segmentFiles(dir string, from int) ([]string, error) {
 type logRepair struct {
 	// lost says that anything is gone that was promised to last.
 	lost bool
-	// marked are the files that hold marks of mapped chunks.
+	// marked are the files, as a state names them, that hold marks of mapped chunks.
 	marked []string
 }
 
@@ -230,9 +230,6 @@ func repairLogs(dir string, st state, logger *slog.Logger) (done logRepair, err 
 			if err != nil {
 				return done, fmt.Errorf("reading logs of series: %w", err)
 			}
-			if marked {
-				done.marked = append(done.marked, path)
-			}
 			info, err := os.Stat(path)
 			if err != nil {
 				return done, fmt.Errorf("reading logs of series: %w", err)
@@ -243,24 +240,25 @@ func repairLogs(dir string, st state, logger *slog.Logger) (done logRepair, err 
 			}
 			promised := st.Files[filepath.ToSlash(rel)]
 			short := info.Size() < promised
-			if !sc.damaged && !short {
-				continue
-			}
-			if sc.damaged && !short && i >= len(checkpoint) && !st.Clean && sc.bad >= promised {
+			torn := sc.damaged && !short && i >= len(checkpoint) && !st.Clean && sc.bad >= promised
+			switch {
+			case torn:
 				logger.Warn("log of series is torn, cutting it", "file", path, "from", sc.good, "bytes", info.Size()-sc.good)
 				if err := truncateFile(path, sc.good); err != nil {
 					return done, fmt.Errorf("cutting a log of series: %w", err)
 				}
-				continue
+			case sc.damaged, short:
+				done.lost = true
+				logger.Error("log of series is damaged, keeping what can be read", "file", path, "at", sc.bad, "records", sc.records,
+					"bytes", info.Size(), "promised", promised)
 			}
-			done.lost = true
-			logger.Error("log of series is damaged, keeping what can be read", "file", path, "at", sc.bad, "records", sc.records,
-				"bytes", info.Size(), "promised", promised)
-			if !sc.damaged {
-				continue
-			}
-			if err := rewriteLog(path, logger); err != nil {
-				return done, fmt.Errorf("repairing a log of series: %w", err)
+			switch {
+			case sc.damaged && !torn:
+				if err := rewriteLog(path, logger); err != nil {
+					return done, fmt.Errorf("repairing a log of series: %w", err)
+				}
+			case marked:
+				done.marked = append(done.marked, filepath.ToSlash(rel))
 			}
 		}
 	}

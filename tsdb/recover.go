@@ -74,22 +74,19 @@ func (r *recovery) prepare() error {
 // gone. Prometheus knows a mark of a chunk that it did not map, but for that of a series
 // of which nothing was mapped: there it would leave out what stands before it, which is
 // in no block where a compaction did not come to its end.
-func (r *recovery) unmark(paths []string) error {
+func (r *recovery) unmark(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	db := r.db
-	for _, path := range paths {
-		rel, err := filepath.Rel(db.o.Dir, path)
-		if err != nil {
-			return fmt.Errorf("writing the state of series: %w", err)
-		}
-		delete(db.state.Files, filepath.ToSlash(rel)) // It will be shorter.
+	for _, name := range names {
+		delete(db.state.Files, name) // It will be shorter.
 	}
-	if len(paths) > 0 {
-		if err := writeState(db.o.Dir, db.state); err != nil {
-			return err
-		}
+	if err := writeState(db.o.Dir, db.state); err != nil {
+		return err
 	}
-	for _, path := range paths {
-		if err := rewriteLog(path, db.logger); err != nil {
+	for _, name := range names {
+		if err := rewriteLog(filepath.Join(db.o.Dir, filepath.FromSlash(name)), db.logger); err != nil {
 			return fmt.Errorf("writing a log of series anew: %w", err)
 		}
 	}

@@ -11,6 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// killed is the world as a kill leaves it, to be opened.
+func (w *world) killed() *world {
+	w.t.Helper()
+	dir := filepath.Join(w.t.TempDir(), "killed")
+	require.NoError(w.t, os.CopyFS(dir, os.DirFS(w.dir)))
+	return &world{t: w.t, dir: dir, now: w.now, want: w.want, series: map[string]*Series{}}
+}
+
 // TestAKillWhileLateSamplesBecomeABlock has a kill after the second log got its next file
 // for what comes meanwhile, and before the block is there.
 func TestAKillWhileLateSamplesBecomeABlock(t *testing.T) {
@@ -27,8 +35,7 @@ func TestAKillWhileLateSamplesBecomeABlock(t *testing.T) {
 	w.append(w.sample("Live", LateSampleTime(minute(170), 9), 4))
 	require.NoError(t, w.db.Sync())
 
-	killed := &world{t: t, dir: filepath.Join(t.TempDir(), "killed"), now: w.now, want: w.want, series: map[string]*Series{}}
-	require.NoError(t, os.CopyFS(killed.dir, os.DirFS(w.dir)))
+	killed := w.killed()
 	blocks, err := blockDirs(killed.dir)
 	require.NoError(t, err)
 	require.NotEmpty(t, blocks)
@@ -85,8 +92,7 @@ func TestLateSamplesOfASeriesThatCameBack(t *testing.T) {
 		compact(hour, hour+2)
 	}
 	require.NoError(t, w.db.Sync())
-	killed := &world{t: t, dir: filepath.Join(t.TempDir(), "killed"), now: w.now, want: w.want, series: map[string]*Series{}}
-	require.NoError(t, os.CopyFS(killed.dir, os.DirFS(w.dir)))
+	killed := w.killed()
 	killed.open()
 	killed.check()
 	require.NoError(t, killed.db.Close())
