@@ -37,10 +37,6 @@ func (x *Exception) value() insight.Exception {
 	return v
 }
 
-// maxExceptions is how many may be in force at once: what the engine takes, of which
-// those that were made over HTTP use some too.
-const maxExceptions = 1000
-
 // checkExceptions looks at what the keys of an exception say together.
 func (p *parser) checkExceptions(list []Exception, now time.Time) {
 	named, notOver := map[string]string{}, 0
@@ -62,8 +58,9 @@ func (p *parser) checkExceptions(list []Exception, now time.Time) {
 			notOver++
 		}
 	}
-	if notOver > maxExceptions {
-		p.report("exceptions", format(notOver)+" that are not over", "at most "+format(maxExceptions), "remove those that no longer matter, or let patterns in one scope take the place of several")
+	// Those that were made over HTTP use some too.
+	if notOver > insight.MaxExceptions {
+		p.report("exceptions", format(notOver)+" that are not over", "at most "+format(insight.MaxExceptions), "remove those that no longer matter, or let patterns in one scope take the place of several")
 	}
 }
 

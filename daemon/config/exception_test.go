@@ -72,10 +72,10 @@ func TestExceptionsInForceAreBounded(t *testing.T) {
 		return []byte(b.String())
 	}
 	tomorrow := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
-	_, err := Parse("insightd.yml", list(maxExceptions, tomorrow))
+	_, err := Parse("insightd.yml", list(insight.MaxExceptions, tomorrow))
 	require.NoError(t, err)
-	_, err = Parse("insightd.yml", list(maxExceptions+1, tomorrow))
+	_, err = Parse("insightd.yml", list(insight.MaxExceptions+1, tomorrow))
 	require.ErrorContains(t, err, "exceptions: found 1001 that are not over, expected at most 1000")
-	_, err = Parse("insightd.yml", list(maxExceptions+1, "2026-04-01"))
+	_, err = Parse("insightd.yml", list(insight.MaxExceptions+1, "2026-04-01"))
 	require.NoError(t, err, "they are over")
 }

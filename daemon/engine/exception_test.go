@@ -367,7 +367,7 @@ func TestWhatArrivesFirstIsNotPreferred(t *testing.T) {
 
 func TestExceptionsInForceAreBounded(t *testing.T) {
 	l := newLine(t, atSix)
-	for i := range exceptionLimit {
+	for i := range insight.MaxExceptions {
 		l.except(t, fmt.Sprint("x", i), insight.ExceptionMute, insight.Scope{Identity: fmt.Sprint("i", i), Operation: "a:b"}, time.Time{}, midnight(7))
 	}
 	_, err := l.engine.PutException(context.Background(), insight.Exception{Kind: insight.ExceptionMute, Scope: insight.Scope{Identity: "a"}, Expires: midnight(7)})

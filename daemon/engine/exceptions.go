@@ -31,10 +31,6 @@ var (
 	ErrConfigured = errors.New("the exception is of the configuration")
 )
 
-// exceptionLimit bounds the exceptions in force: each is held against every new
-// insight.
-const exceptionLimit = 1000
-
 // The actions of an exception record.
 const (
 	actionPut    = "put"
@@ -147,8 +143,8 @@ func (e *Engine) putException(ctx context.Context, x insight.Exception) (insight
 			inForce++
 		}
 	}
-	if inForce >= exceptionLimit {
-		return x, fmt.Errorf("%w: %d, which is the limit; delete some that no longer matter", ErrExceptionLimit, exceptionLimit)
+	if inForce >= insight.MaxExceptions {
+		return x, fmt.Errorf("%w: %d, which is the limit; delete some that no longer matter", ErrExceptionLimit, insight.MaxExceptions)
 	}
 	x.Created, x.Starts, x.Expires = now.Truncate(time.Second), x.Starts.UTC(), x.Expires.UTC()
 	if x.ID == "" {

@@ -44,6 +44,9 @@ type Exception struct {
 	Seq uint64 `json:"-"`
 }
 
+// MaxExceptions bounds the exceptions in force: each is held against every new insight.
+const MaxExceptions = 1000
+
 // ExceptionKind says what an exception is for.
 type ExceptionKind string
 
