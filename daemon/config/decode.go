@@ -305,8 +305,8 @@ func describe(n *yaml.Node) string {
 	return fmt.Sprintf("a value of the type %s", n.Tag)
 }
 
-// anchor is the name of one in the words of the YAML parser. What begins with an
-// asterisk and has no quotes is taken for a reference, and may be a secret.
+// anchor is how the YAML parser's errors quote the name of an anchor. What begins with
+// an asterisk and has no quotes is taken for one's name, and may be a secret.
 var anchor = regexp.MustCompile(`'[^']*'`)
 
 // describeIn says what a node is that stands in the place of a list or section. One in

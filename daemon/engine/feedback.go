@@ -211,7 +211,8 @@ func (e *Engine) note(ctx context.Context, key event.StreamKey, d *feedbackData)
 }
 
 // say writes what a user said of something in a stream into the log, and has the
-// stream hear it before its next watermark, also one that is to begin. The caller holds controlMtx.
+// stream hear it before its next watermark, also one that is to begin. The caller holds
+// controlMtx.
 func (e *Engine) say(ctx context.Context, kind string, key event.StreamKey, data any) (event.Control, error) {
 	b, err := json.Marshal(data)
 	if err != nil {

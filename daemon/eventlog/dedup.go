@@ -204,8 +204,8 @@ type original struct {
 	placed  // Where it is in a buffer; b is nil where it is in a block.
 }
 
-// duplicate finds the original of an event. It looks in the hours that the event's time is in
-// or near to: in their buffers, then in the filter over their blocks, and only
+// duplicate finds the original of an event. It looks in the hours that the event's time
+// is in or near to: in their buffers, then in the filter over their blocks, and only
 // where that knows the id in the blocks around its time. The cache adds ids that
 // were seen lately under another time; what it says is confirmed in the same way. What
 // only blocks know is taken from known; with read they are read, else the error
